@@ -1,0 +1,2 @@
+//! AgentSecrets.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Around every call: evidence of what was asked, decided and done.

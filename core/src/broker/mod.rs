@@ -1,0 +1,1 @@
+//! The engine behind a socket, and the way to it.

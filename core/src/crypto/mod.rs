@@ -1,0 +1,1 @@
+//! Keys and sealed records, without I/O.

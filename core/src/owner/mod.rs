@@ -1,0 +1,1 @@
+//! The human's side: the owner key, its passphrase, and the acts it signs.

@@ -1,0 +1,1 @@
+//! Stage 1: may this secret go there?

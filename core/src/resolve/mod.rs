@@ -1,0 +1,1 @@
+//! Stage 2: opens the values a permitted call names.

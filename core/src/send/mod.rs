@@ -1,0 +1,1 @@
+//! Stage 4: sends an armed request to a checked address.
