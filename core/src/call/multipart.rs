@@ -114,7 +114,7 @@ pub(crate) fn join(pieces: VecDeque<Body>) -> Body {
         }
         return Body::Bytes(bytes.into());
     }
-    Body::Stream { chunks: ByteStream(Box::pin(Joined(pieces))), length }
+    Body::Stream { chunks: ByteStream::new(Joined(pieces)), length }
 }
 
 struct Joined(VecDeque<Body>);
