@@ -19,6 +19,8 @@ mod field_path;
 mod multipart;
 
 pub use multipart::{Multipart, Part};
+#[cfg(feature = "engine")]
+pub(crate) use multipart::{join, quoted};
 
 /// The longest buffered response unless the call says otherwise: 64 MiB.
 pub const DEFAULT_MAX_RESPONSE: u64 = 64 << 20;
