@@ -29,7 +29,7 @@ fn encode(coding: &str, text: &[u8]) -> Vec<u8> {
             encoder.finish().expect(in_memory)
         }
         "br" => {
-            let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+            let mut encoder = ::brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
             encoder.write_all(text).expect(in_memory);
             encoder.into_inner()
         }
@@ -275,7 +275,7 @@ fn flushed(coding: &str, events: &[&[u8]]) -> Vec<Vec<u8>> {
         "raw deflate" => {
             each(flate2::write::DeflateEncoder::new(Vec::new(), level), events, |e| std::mem::take(e.get_mut()))
         }
-        "br" => each(brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22), events, |e| std::mem::take(e.get_mut())),
+        "br" => each(::brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22), events, |e| std::mem::take(e.get_mut())),
         _ => each(::zstd::stream::write::Encoder::new(Vec::new(), 3).expect("an encoder"), events, |e| {
             std::mem::take(e.get_mut())
         }),
