@@ -30,8 +30,7 @@ pub(super) fn locate(text: &[u8], path: &FieldPath) -> Result<Edit> {
         return Err(Error::new(ErrorCode::InvalidCall, format!("a body field's path is deeper than {MAX_DEPTH}")));
     }
     let mut at = scan::check(text)?;
-    let mut segments = path.segments().iter().enumerate();
-    while let Some((depth, segment)) = segments.next() {
+    for (depth, segment) in path.segments().iter().enumerate() {
         let step = match text.get(at) {
             Some(b'{') => member(text, at, segment, path)?,
             Some(b'[') => element(text, at, segment, path)?,

@@ -222,7 +222,7 @@ fn refuse_coded_body(headers: &HeaderMap) -> Result<()> {
 
 /// The media type without parameters, in lower case.
 fn media_type(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().unwrap_or_default();
     Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 

@@ -1,15 +1,19 @@
 //! A part of a `multipart/form-data` body. It goes before the others, so a streamed body needs no rewriting.
 
 use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::{HeaderMap, header};
 use memchr::memmem;
 use zeroize::Zeroizing;
 
 use super::form_field::present_already;
 use super::{Placed, concat, invalid_value, surrounded, wiped_bytes};
-use crate::call::{Body, join, quoted};
+use crate::call::{Body, ByteStream, join, quoted};
 use crate::error::{Error, ErrorCode, Result};
 
 /// Writes the part, and gives it from its name to its end.
@@ -32,29 +36,79 @@ pub(super) fn apply(
     *body = match std::mem::take(body) {
         Body::Empty => Body::Bytes(wiped_bytes(concat(&[&part, delimiter.as_bytes(), b"--\r\n"]))),
         Body::Bytes(bytes) => Body::Bytes(prepend(&part, &bytes, &delimiter, name, placed)?),
-        stream @ Body::Stream { .. } => join(VecDeque::from([Body::Bytes(wiped_bytes(part)), stream])),
+        Body::Stream { chunks, length } => {
+            let mut rest = Body::stream(Beginning { chunks, expected: delimiter.into_bytes(), seen: 0, over: false });
+            if let Body::Stream { length: known, .. } = &mut rest {
+                *known = length;
+            }
+            join(VecDeque::from([Body::Bytes(wiped_bytes(part)), rest]))
+        }
     };
     Ok(form)
 }
 
 fn prepend(part: &[u8], bytes: &[u8], delimiter: &str, name: &str, placed: &Placed<'_>) -> Result<Bytes> {
     if !bytes.starts_with(delimiter.as_bytes()) {
-        // A preamble is legal, but would end up inside our part.
-        return Err(Error::new(ErrorCode::InvalidCall, "the multipart body does not begin with its boundary")
-            .with_hint("give the form as files, or make the boundary of body and content type the same"));
+        return Err(no_beginning());
     }
-    let disposition = format!("name=\"{}\"", quoted(name));
-    let taken = memmem::find_iter(bytes, delimiter.as_bytes()).any(|at| part_has(&bytes[at..], &disposition));
+    let taken = memmem::find_iter(bytes, delimiter.as_bytes())
+        .any(|at| name_of(&bytes[at..]).is_some_and(|taken| taken == name || taken == quoted(name)));
     if taken {
         return Err(present_already(placed));
     }
     Ok(wiped_bytes(concat(&[part, bytes])))
 }
 
-/// Whether the head of the part that begins here has this name. `filename="…"` is no name.
-fn part_has(part: &[u8], disposition: &str) -> bool {
+/// A preamble is legal (RFC 2046, section 5.1.1), but would end up inside the part before it.
+const NO_BEGINNING: &str = "the multipart body does not begin with its boundary";
+
+fn no_beginning() -> Error {
+    Error::new(ErrorCode::InvalidCall, NO_BEGINNING)
+        .with_hint("give the form as files, or make the boundary of body and content type the same")
+}
+
+/// A stream that breaks off unless it begins as expected.
+struct Beginning {
+    chunks: ByteStream,
+    expected: Vec<u8>,
+    seen: usize,
+    over: bool,
+}
+
+impl Stream for Beginning {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.over {
+            return Poll::Ready(None);
+        }
+        let next = ready!(Pin::new(&mut self.chunks).poll_next(cx));
+        let rest = &self.expected[self.seen..];
+        let fits = match &next {
+            Some(Ok(chunk)) => rest.iter().zip(chunk).all(|(expected, byte)| expected == byte),
+            Some(Err(_)) => true,
+            None => rest.is_empty(),
+        };
+        let left = rest.len();
+        self.over = !fits || next.is_none();
+        if !fits {
+            return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::InvalidData, NO_BEGINNING))));
+        }
+        if let Some(Ok(chunk)) = &next {
+            self.seen += chunk.len().min(left);
+        }
+        Poll::Ready(next)
+    }
+}
+
+/// The field name of the part that begins here (RFC 7578, section 4.2).
+fn name_of(part: &[u8]) -> Option<String> {
     let head = memmem::find(part, b"\r\n\r\n").map_or(part, |end| &part[..end]);
-    memmem::find_iter(head, disposition.as_bytes()).any(|at| matches!(head[..at].last(), Some(b' ' | b';' | b'\t')))
+    let head = String::from_utf8_lossy(head);
+    let is_disposition = |name: &str| name.trim().eq_ignore_ascii_case("content-disposition");
+    let mut fields = head.split("\r\n").filter_map(|line| line.split_once(':'));
+    let (_, disposition) = fields.find(|(name, _)| is_disposition(name))?;
+    parameters(disposition).into_iter().find(|(name, _)| name.eq_ignore_ascii_case("name")).map(|(_, value)| value)
 }
 
 /// The boundary of the content type (RFC 2046, section 5.1.1).

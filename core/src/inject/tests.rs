@@ -79,8 +79,8 @@ impl Text {
         match self {
             Self::Plain(text) => text.clone().into_bytes(),
             Self::Hex { hex } => {
-                let digits: Vec<_> = hex.chars().map(|c| c.to_digit(16).expect("hex") as u8).collect();
-                digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+                let pairs = (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16));
+                pairs.collect::<Result<_, _>>().expect("hex")
             }
             Self::Repeated { before, repeat, times, after } => {
                 format!("{before}{}{after}", repeat.repeat(*times)).into_bytes()
@@ -274,6 +274,29 @@ async fn a_part_goes_before_a_streamed_multipart_body() {
          Content-Type: application/octet-stream\r\n\r\nhello\r\n--{boundary}--\r\n"
     );
     assert_eq!(sent, wanted);
+}
+
+#[tokio::test]
+async fn a_streamed_multipart_body_must_begin_with_its_boundary() {
+    let secret = SecretRef::new("K").expect("a name");
+    let auth = Auth::FormField("k".to_owned());
+    let placed = [Placed { auth: &auth, secret: &secret, value: b"fake" }];
+    for (chunks, good) in [
+        (vec!["-", "-B\r", "\n…"], true),
+        (vec!["--B--\r\n"], true),
+        (vec!["preamble\r\n--B"], false),
+        (vec!["--", "A\r\n"], false),
+        (vec!["-"], false),
+        (vec![], false),
+    ] {
+        let body = Body::stream(futures_util::stream::iter(chunks.clone().into_iter().map(|c| Ok(Bytes::from(c)))));
+        let draft = post(&[("content-type", "multipart/form-data; boundary=B")], body);
+        let (request, _) = inject(draft, &placed).expect("armed");
+        let (.., Body::Stream { chunks: sent, .. }) = request.into_parts() else { panic!("not a stream") };
+        let sent: Vec<_> = sent.take(10).collect().await;
+        assert!(sent.len() < 10, "{chunks:?} does not end");
+        assert_eq!(sent.iter().all(std::io::Result::is_ok), good, "{chunks:?}");
+    }
 }
 
 #[test]

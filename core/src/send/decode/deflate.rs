@@ -90,5 +90,5 @@ impl Coding for Deflate {
 
 /// A zlib header without a preset dictionary (RFC 1950, section 2.2).
 fn is_zlib(cmf: u8, flg: u8) -> bool {
-    cmf & 0x0f == 8 && cmf >> 4 <= 7 && u16::from_be_bytes([cmf, flg]) % 31 == 0 && flg & 0x20 == 0
+    cmf & 0x0f == 8 && cmf >> 4 <= 7 && u16::from_be_bytes([cmf, flg]).is_multiple_of(31) && flg & 0x20 == 0
 }
