@@ -92,10 +92,11 @@ fn appends(auth: &Auth) -> bool {
 }
 
 fn too_long(placed: &[Placed<'_>]) -> Error {
-    let message = format!("path and query are together longer than the {MAX_TARGET} bytes that can be sent");
+    let limit = format!("path and query are at most {MAX_TARGET} bytes together");
     match placed.iter().find(|placed| matches!(placed.auth, Auth::Query(_))) {
-        Some(placed) => invalid_value(placed.secret, "is too long for a query").with_hint(message),
-        None => Error::new(ErrorCode::InvalidCall, message),
+        Some(placed) => invalid_value(placed.secret, &format!("is too long for the query: {limit}"))
+            .with_hint("send it in a header or in the body"),
+        None => Error::new(ErrorCode::InvalidCall, limit),
     }
 }
 
@@ -149,13 +150,7 @@ fn concat(pieces: &[&[u8]]) -> Zeroizing<Vec<u8>> {
 
 /// Bytes that are wiped when their last handle goes.
 fn wiped_bytes(text: Zeroizing<Vec<u8>>) -> Bytes {
-    struct Owner(Zeroizing<Vec<u8>>);
-    impl AsRef<[u8]> for Owner {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    Bytes::from_owner(Owner(text))
+    Bytes::from_owner(text)
 }
 
 /// The value with its format around it.

@@ -95,6 +95,21 @@ fn every_coding_comes_out_whole() {
 }
 
 #[test]
+fn a_text_that_fills_a_piece_exactly_ends_well() {
+    let long = text(PIECE + 64);
+    for (start, level) in (0..64).flat_map(|start| [0, 1, 6].map(|level| (start, level))) {
+        let text = &long[start..start + PIECE];
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Compression::new(level));
+        encoder.write_all(text).expect("memory");
+        let encoded = encoder.finish().expect("memory");
+        assert!(decode(&["gzip"], [&encoded[..]]).expect("gzip") == text, "{start} at {level}");
+        // The checksum alone in the second chunk: nothing of the text is left to come out with it.
+        let (head, tail) = encoded.split_at(encoded.len() - 8);
+        assert!(decode(&["gzip"], [head, tail]).expect("gzip") == text, "{start} at {level}");
+    }
+}
+
+#[test]
 fn every_cut_gives_the_same_and_every_early_end_is_found() {
     let text = text(600);
     for coding in CODINGS {
