@@ -16,6 +16,8 @@ mod multipart;
 pub use body::{Body, ByteStream};
 pub use field_path::FieldPath;
 pub use multipart::{Multipart, Part};
+#[cfg(feature = "engine")]
+pub(crate) use multipart::{join, quoted};
 
 /// The longest buffered response unless the call says otherwise: 64 MiB.
 pub const DEFAULT_MAX_RESPONSE: u64 = 64 << 20;
