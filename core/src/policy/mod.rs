@@ -6,16 +6,20 @@
 //! Signing, sealing and pinning are done by the owner's side, which hands in what it has verified.
 
 mod change;
+mod check;
 mod deny;
 mod document;
 mod grant;
+mod header;
 mod host;
 mod path;
+mod refusal;
 mod rule;
 mod slot;
 mod text;
 
 pub(crate) use change::Change;
+pub(crate) use check::{Asked, Checked, Permitted, Policy};
 pub(crate) use deny::{DenyEntry, DenyOverlay};
 pub(crate) use document::{Anchor, AuditSettings, Document, Link, Project, TrustRoot, Workspace};
 pub(crate) use grant::{Grant, Terms, parse_expiry};

@@ -73,6 +73,16 @@ impl Rule {
         Self { https: origin.is_https(), host, port: origin.port(), path: None }
     }
 
+    /// The rule that names exactly this URL's path, or `None` where a pattern cannot say just that.
+    pub(crate) fn of_path(url: &SafeUrl) -> Option<Self> {
+        if url.path().contains('*') { None } else { Self::of(url.origin()).with_path(url.path()).ok() }
+    }
+
+    /// Whether an owner may grant the rule.
+    pub(crate) fn is_grantable(&self) -> bool {
+        self.host.check_grantable().is_ok()
+    }
+
     /// The path, where the rule has one.
     pub(crate) fn path(&self) -> Option<&PathPattern> {
         self.path.as_ref()
