@@ -26,3 +26,6 @@ pub(crate) use grant::{Grant, Terms, parse_expiry};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use slot::Slot;
+
+#[cfg(test)]
+mod tests;

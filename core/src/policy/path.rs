@@ -46,7 +46,7 @@ impl PathPattern {
         // What the URL parser would encode is spelled as it would be sent.
         let mut sent = String::with_capacity(text.len());
         text.chars().for_each(|c| match c {
-            '!'..='~' if !matches!(c, '"' | '<' | '>' | '`' | '{' | '}' | '^') => sent.push(c),
+            '!'..='~' if !matches!(c, '"' | '<' | '>' | '`' | '{' | '}') => sent.push(c),
             c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| sent.push_str(&format!("%{byte:02X}"))),
         });
         if let Some(why) = ambiguity(&sent) {

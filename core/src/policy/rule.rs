@@ -153,8 +153,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>)> {
     }
     let Some(port) = port else { return Ok((host, None)) };
     let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse() {
-        Ok(1..) if digits => Ok((host, port.parse().ok())),
+    match port.parse::<u16>() {
+        Ok(number @ 1..) if digits => Ok((host, Some(number))),
         _ => Err(wrong("a rule's port is a number from 1 to 65535")
             .with_hint("an IPv6 address stands in brackets, as in https://[::1]:8443")),
     }
