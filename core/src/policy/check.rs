@@ -11,6 +11,7 @@ use super::document::Document;
 use super::grant::Grant;
 use super::header;
 use super::path::{PathPattern, ambiguity};
+use super::reach::{Reach, is_in, reach};
 use super::refusal::Wanted;
 use super::rule::Rule;
 use super::slot::Slot;
@@ -105,18 +106,6 @@ impl Permitted {
     pub(crate) fn checked(&self) -> &[Checked] {
         &self.checked
     }
-}
-
-/// How far a grant goes towards a call; the furthest one makes the most helpful refusal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Reach {
-    Nowhere,
-    Origin,
-    Environment,
-    Unexpired,
-    Path,
-    Method,
-    Whole,
 }
 
 impl Policy {
@@ -268,38 +257,6 @@ impl Policy {
             checked: Vec::new(),
         })
     }
-}
-
-fn reach(grant: &Grant, wanted: &Wanted<'_>) -> Reach {
-    let (terms, asked) = (&grant.terms, wanted.asked);
-    if !terms.rule.covers_origin(asked.url.origin()) {
-        return Reach::Nowhere;
-    }
-    if !is_in(grant, wanted.environment) {
-        return Reach::Origin;
-    }
-    if grant.expired(asked.now) {
-        return Reach::Environment;
-    }
-    if !terms.rule.covers(asked.url) {
-        return Reach::Unexpired;
-    }
-    if !permits_methods(grant, asked) {
-        return Reach::Path;
-    }
-    if terms.slots.iter().any(|slot| slot.takes(&wanted.injection.auth)) { Reach::Whole } else { Reach::Method }
-}
-
-fn is_in(grant: &Grant, environment: &Label) -> bool {
-    grant.terms.environment.as_ref().is_none_or(|only| only == environment)
-}
-
-/// The request's own method, and any that its query asks for instead.
-fn permits_methods(grant: &Grant, asked: &Asked<'_>) -> bool {
-    let methods = &grant.terms.methods;
-    let named = |text: &str| methods.iter().any(|method| method.as_str().eq_ignore_ascii_case(text));
-    methods.is_empty()
-        || (named(asked.method.as_str()) && header::methods_in_query(asked.url.query()).all(|method| named(&method)))
 }
 
 /// Each secret's own grants must name a header that bends the request: what one secret's owner accepted does not count

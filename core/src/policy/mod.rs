@@ -5,6 +5,9 @@
 //!
 //! Signing, sealing and pinning are done by the owner's side, which hands in what it has verified.
 
+#![allow(unused_imports)] // Until the engine joins the stages.
+
+mod acts;
 mod change;
 mod check;
 mod deny;
@@ -13,6 +16,7 @@ mod grant;
 mod header;
 mod host;
 mod path;
+mod reach;
 mod refusal;
 mod rule;
 mod slot;
@@ -22,7 +26,7 @@ pub(crate) use change::Change;
 pub(crate) use check::{Asked, Checked, Permitted, Policy};
 pub(crate) use deny::{DenyEntry, DenyOverlay};
 pub(crate) use document::{Anchor, AuditSettings, Document, Link, Project, TrustRoot, Workspace};
-pub(crate) use grant::{Grant, Terms, parse_expiry};
+pub(crate) use grant::{Grant, Terms, parse_expiry, parse_method};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use slot::Slot;

@@ -170,7 +170,9 @@ fn widen(exact: &[Piece]) -> Vec<Piece> {
 /// a later one more to cover, and an earlier `*` ends where its segment's literal ends.
 fn matches(pattern: &[Piece], path: &[u8]) -> bool {
     let (mut at, mut on) = (0, 0);
-    let (mut segment, mut across): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    // Where a wildcard stands, and where what it covers ends so far.
+    let mut segment: Option<(usize, usize)> = None;
+    let mut across: Option<(usize, usize)> = None;
     loop {
         match pattern.get(at) {
             Some(Piece::Across) => {

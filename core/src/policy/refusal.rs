@@ -6,8 +6,9 @@ use http::HeaderName;
 use uuid::Uuid;
 
 use super::change::{is_plain, shown};
-use super::check::{Asked, Checked, Permitted, Reach};
+use super::check::{Asked, Checked, Permitted};
 use super::grant::Grant;
+use super::reach::Reach;
 use super::rule::Rule;
 use super::slot::{Slot, title_case};
 use crate::call::Injection;
