@@ -154,6 +154,43 @@ fn the_keychain_holds_use_keys_and_only_ciphertext() {
 }
 
 #[test]
+fn a_locked_keychain_says_so() {
+    if !keychain_is_there("a_locked_keychain_says_so") {
+        return;
+    }
+    // A session bus and keychain of its own, locked before the child looks: a lock would disturb the other tests.
+    let directory = home();
+    let child = super::crash::child("locked-keychain", directory.path());
+    let session = r#"set -e
+        service() { dbus-send --session --print-reply --dest=org.freedesktop.secrets /org/freedesktop/secrets "$@"; }
+        printf pw | gnome-keyring-daemon --unlock --components=secrets
+        service org.freedesktop.DBus.Properties.Get string:org.freedesktop.Secret.Service string:Collections
+        printf 0123456789abcdef0123456789abcdef \
+            | secret-tool store --label agentsecrets service agentsecrets username "use-key:$ITEM"
+        service org.freedesktop.Secret.Service.Lock array:objpath:/org/freedesktop/secrets/collection/login
+        exec "$@""#;
+    let mut command = Command::new("dbus-run-session");
+    command.args(["--", "sh", "-c", session, "sh"]).arg(child.get_program()).args(child.get_args());
+    for (name, value) in child.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        command.env(name, value);
+    }
+    command.env("XDG_RUNTIME_DIR", directory.path()).env("HOME", directory.path());
+    let output = command.env("ITEM", Uuid::nil().to_string()).output().expect("dbus-run-session is installed");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Runs in a child whose keychain is locked.
+pub(super) fn has_a_locked_keychain() {
+    let error = keychain::use_key(Uuid::nil()).err().expect("locked");
+    assert_eq!(error.code(), ErrorCode::StoreLocked, "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("unlock the login keychain")));
+    let store = KeychainStore::open(Uuid::nil()).expect("it is there, and locked");
+    let id = RecordId::make().expect("random");
+    assert_eq!(store.put(id, b"sealed".to_vec()).expect_err("locked").code(), ErrorCode::StoreLocked);
+    assert_eq!(store.health().expect_err("locked").code(), ErrorCode::StoreLocked);
+}
+
+#[test]
 fn without_a_keychain_the_hint_names_the_other_store() {
     // A process of its own, because the keychain's connection is made once a process.
     let child = super::crash::child("no-keychain", home().path())

@@ -1,7 +1,7 @@
 //! Writers in processes of their own: killed in the middle of writes, and two at once.
 
 use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -41,6 +41,7 @@ fn in_a_child_plays_its_role() {
     match role.to_str().expect("a role") {
         "rewrite" => rewrite_for_ever(&home),
         "no-keychain" => conformance::has_no_keychain(),
+        "locked-keychain" => conformance::has_a_locked_keychain(),
         "full-disk" => full_disk::on_a_full_disk(&home),
         "file-limit" => full_disk::under_a_file_limit(&home),
         "read-only" => full_disk::on_a_read_only_disk(&home),
@@ -116,17 +117,18 @@ fn a_writer_killed_in_the_middle_leaves_every_value_old_or_new() {
     let mut killed_within = 0;
     for _ in 0..ROUNDS {
         let mut writer = child("rewrite", home.path()).spawn().expect("this program runs");
-        let mut stdout = writer.stdout.take().expect("piped");
-        let mut said = vec![0; 1];
-        // The first word of the child is awaited, so that the kill falls into its writes.
-        stdout.read_exact(&mut said).expect("the child starts");
+        let mut stdout = BufReader::new(writer.stdout.take().expect("piped"));
+        let mut said = String::new();
+        // The child's first word about a write is awaited, so that the kill falls among its writes.
+        while !said.contains("\nset ") {
+            assert_ne!(stdout.read_line(&mut said).expect("readable"), 0, "the child starts: {said}");
+        }
         let [low, high]: [u8; 2] = make_random().expect("random");
-        std::thread::sleep(Duration::from_micros(2_000 + u64::from(u16::from_le_bytes([low, high]))));
+        std::thread::sleep(Duration::from_micros(u64::from(u16::from_le_bytes([low, high]))));
         writer.kill().expect("the child is there to be killed");
-        stdout.read_to_end(&mut said).expect("readable");
+        stdout.read_to_string(&mut said).expect("readable");
         assert!(!writer.wait().expect("waited").success());
-        for line in String::from_utf8_lossy(&said).lines() {
-            // A last line without its end was cut by the kill.
+        for line in said.lines() {
             if let Some((name, count)) = line.strip_prefix("set ").and_then(|rest| rest.split_once(' '))
                 && let Ok(count) = count.parse::<u64>()
             {
