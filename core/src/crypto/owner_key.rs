@@ -141,7 +141,7 @@ mod tests {
         let mut no_point = [0; 32];
         no_point[0] = 2;
         for wrong in [&identity[..], &[0; 32], &no_point, &[1; 31]] {
-            assert_eq!(OwnerPublic::from_bytes(wrong).err().expect("refused").code(), ErrorCode::PolicyInvalid);
+            assert_eq!(OwnerPublic::from_bytes(wrong).expect_err("refused").code(), ErrorCode::PolicyInvalid);
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::secret_ref::{Label, SecretName};
 
 const ROLE: &str = "AGENTSECRETS_TEST_ROLE";
 const HOME: &str = "AGENTSECRETS_TEST_HOME";
+const PLAYED: &str = "played to the end";
 const NAMES: usize = 5;
 const ROUNDS: usize = 25;
 
@@ -47,6 +48,16 @@ fn in_a_child_plays_its_role() {
         "read-only" => full_disk::on_a_read_only_disk(&home),
         writer => add_names(&home, writer),
     }
+    writeln!(std::io::stdout(), "\n{PLAYED}").expect("the parent listens");
+}
+
+/// Waits for a child, and makes sure that it played its role to the end.
+pub(super) fn wait(mut command: Command) -> String {
+    let output = command.stderr(Stdio::piped()).output().expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let played = output.status.success() && said.lines().any(|line| line == PLAYED);
+    assert!(played, "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said
 }
 
 pub(super) fn open(home: &Path) -> Vault {
@@ -171,11 +182,13 @@ fn two_processes_lose_no_update_of_each_other() {
     let home = home();
     let reader = create(home.path());
     let writers = ["ONE", "TWO", "THREE"];
-    let children: Vec<_> =
-        writers.iter().map(|writer| child(writer, home.path()).spawn().expect("this program runs")).collect();
+    let children: Vec<_> = writers
+        .iter()
+        .map(|writer| child(writer, home.path()))
+        .map(|child| std::thread::spawn(|| wait(child)))
+        .collect();
     for child in children {
-        let output = child.wait_with_output().expect("waited");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        child.join().expect("played to the end");
     }
     assert_eq!(reader.list(&place()).expect("listed").len(), 60, "a long-lived reader sees what others wrote");
     for writer in writers {
