@@ -180,12 +180,4 @@ mod tests {
             assert_eq!(RecordId::parse(wrong), None);
         }
     }
-
-    #[test]
-    fn a_kind_reads_as_it_prints() {
-        for kind in [StoreKind::Keychain, StoreKind::File] {
-            assert_eq!(StoreKind::parse(kind.as_str()), Some(kind));
-        }
-        assert_eq!(StoreKind::parse("cloud"), None);
-    }
 }
