@@ -1,0 +1,85 @@
+//! What an agent may do to the policy by itself: subtract.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::grant::Grant;
+use super::rule::Rule;
+use crate::error::{Error, ErrorCode, Result};
+use crate::secret_ref::SecretName;
+
+/// The denies of a home, over its signed policy. Whoever keeps them puts a MAC over [`to_bytes`](Self::to_bytes).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DenyOverlay {
+    /// What is denied.
+    pub(crate) entries: Vec<DenyEntry>,
+    /// How often the overlay has changed, so that an older one is known as such.
+    pub(crate) count: u64,
+}
+
+/// One deny.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DenyEntry {
+    /// The project.
+    pub(crate) project: Uuid,
+    /// The secret.
+    pub(crate) secret: SecretName,
+    /// Where it may not go; `None` is nowhere at all.
+    pub(crate) rule: Option<Rule>,
+    /// The policy's serial when it was made. A deny of a rule is lifted by a grant of that rule that the owner signs
+    /// later; a deny of everything does not touch grants signed later.
+    pub(crate) serial: u64,
+}
+
+impl DenyEntry {
+    /// Whether the owner has allowed this very rule since.
+    pub(super) fn is_lifted(&self, grants: &[Grant]) -> bool {
+        self.rule.as_ref().is_some_and(|rule| {
+            grants.iter().any(|grant| self.is_of(grant) && grant.serial > self.serial && grant.terms.rule == *rule)
+        })
+    }
+
+    fn is_of(&self, grant: &Grant) -> bool {
+        grant.project == self.project && grant.secret == self.secret
+    }
+}
+
+impl DenyOverlay {
+    /// Adds a deny, in place of an older one of the same rule; says whether it is new.
+    pub(crate) fn deny(&mut self, entry: DenyEntry) -> bool {
+        if self.entries.contains(&entry) {
+            return false;
+        }
+        let same = |other: &DenyEntry| {
+            (other.project, &other.secret, &other.rule) == (entry.project, &entry.secret, &entry.rule)
+        };
+        self.entries.retain(|other| !same(other));
+        self.entries.push(entry);
+        self.count += 1;
+        true
+    }
+
+    /// Whether a deny takes the whole of a grant away.
+    pub(crate) fn takes_away(&self, grant: &Grant, all: &[Grant]) -> bool {
+        self.entries.iter().filter(|entry| entry.is_of(grant)).any(|entry| match &entry.rule {
+            None => grant.serial <= entry.serial,
+            Some(rule) => *rule == grant.terms.rule && !entry.is_lifted(all),
+        })
+    }
+
+    /// Reads an overlay whose MAC has been verified.
+    ///
+    /// # Errors
+    /// `policy_invalid` where it does not parse: a deny that is not understood must not be lost.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+        serde_json::from_slice(bytes)
+            .map_err(|why| Error::new(ErrorCode::PolicyInvalid, format!("the deny overlay does not parse: {why}")))
+    }
+
+    /// The overlay as it is kept.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("strings and numbers are always JSON")
+    }
+}
