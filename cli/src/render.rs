@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal, Write};
 
 use agentsecrets::{Error, ErrorCode};
-use comfy_table::modifiers::UTF8_ROUND_CORNERS;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 use comfy_table::{Attribute, Cell, ContentArrangement, Table};
 use serde::Serialize;
@@ -47,6 +46,7 @@ pub(crate) enum Paint {
     Bad,
     Strong,
     Faint,
+    Plain,
 }
 
 impl Paint {
@@ -57,6 +57,7 @@ impl Paint {
             Self::Bad => "1;31",
             Self::Strong => "1",
             Self::Faint => "2",
+            Self::Plain => "0",
         }
     }
 }
@@ -210,7 +211,7 @@ fn clean(text: &str) -> String {
 fn framed(headings: &[&str], rows: &[Vec<String>], color: bool) -> String {
     let heading = |text: &&str| if color { Cell::new(text).add_attribute(Attribute::Bold) } else { Cell::new(text) };
     let mut table = Table::new();
-    table.load_preset(UTF8_FULL_CONDENSED).apply_modifier(UTF8_ROUND_CORNERS);
+    table.load_style(UTF8_FULL_CONDENSED);
     table.set_content_arrangement(ContentArrangement::Dynamic);
     if !color {
         table.force_no_tty();

@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use agentsecrets::context::{PROJECT_FILE, ProjectFile};
-use agentsecrets::home::{StoreKind, Unlock};
 use agentsecrets::owner::{self, InitOptions, InitReport, Opened, PassphraseSource};
-use agentsecrets::{Error, ErrorCode, Home, Label, Result};
+use agentsecrets::{DEFAULT_ENVIRONMENT, Error, ErrorCode, Home, Label, PROJECT_FILE, ProjectFile, Result, StoreKind, Unlock};
 use clap::Args;
 use serde_json::json;
 
 use super::{OK, usage};
 use crate::args::Passphrase;
-use crate::render::{Outcome, Output, Paint};
+use crate::render::{Failure, Outcome, Output, Paint};
 
 /// Make a home: the store, the use key's place, the owner's passphrase, the first project
 #[derive(Args)]
@@ -114,14 +112,14 @@ impl Init {
         }
     }
 
-    fn tell(&self, output: &Output, report: &InitReport, pid: u32, written: Option<Result<bool>>) -> Result<(), crate::render::Failure> {
+    fn tell(&self, output: &Output, report: &InitReport, pid: u32, written: Option<Result<bool>>) -> Result<(), Failure> {
         if let Some(Err(error)) = &written {
             output.warn(error.message());
         }
         let answer = json!({
             "home": report.home, "store": report.store, "unlock": report.unlock, "use_key": report.unlock.kind(),
             "owner": report.owner, "project": report.project, "directory": report.directory,
-            "environment": agentsecrets::context::DEFAULT_ENVIRONMENT, "broker_pid": pid,
+            "environment": DEFAULT_ENVIRONMENT, "broker_pid": pid,
         });
         output.show(&answer, |output| {
             let head = output.painted(Paint::Good, "This home is ready and unlocked.");
@@ -131,7 +129,7 @@ impl Init {
                 ("store", in_words(report.store).to_owned()),
                 ("use key", place_in_words(&report.unlock)),
                 ("owner", if report.owner { "you, by passphrase" } else { "none; the policy is read-only" }.to_owned()),
-                ("project", format!("{} in {}", report.project, agentsecrets::context::DEFAULT_ENVIRONMENT)),
+                ("project", format!("{} in {}", report.project, DEFAULT_ENVIRONMENT)),
                 ("linked here", report.directory.as_ref().map_or("no".to_owned(), |path| path.display().to_string())),
             ])
         })?;

@@ -190,7 +190,7 @@ fn anchor(home: &Home, session: &Session) -> Result<Option<logs::Anchor>> {
     if !super::broker::is_listening(home) {
         return Ok(None);
     }
-    session.wait(session.client.anchor())
+    session.wait(session.client.audit_anchor()).map(Some)
 }
 
 fn tell(output: &Output, verdict: &Verdict) -> std::io::Result<()> {

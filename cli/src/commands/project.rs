@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use agentsecrets::context::PROJECT_FILE;
 use agentsecrets::owner::PolicyAct;
-use agentsecrets::{Error, ErrorCode, Label, Result};
+use agentsecrets::{Error, ErrorCode, Label, PROJECT_FILE, Result};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -109,9 +108,10 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
 fn believe(session: &mut Session, directory: &Path, project: &Label) -> Result<bool> {
     // Opened anew: the project file is read when a client is opened.
     let fresh = Session::open(&Place::default())?;
-    let is_believed = fresh.in_use().is_ok_and(|(found, _)| found == *project);
-    if is_believed {
-        return Ok(false);
+    match fresh.wait(fresh.client.use_project(project.clone())) {
+        Ok(()) => return Ok(false),
+        Err(error) if error.code() == ErrorCode::ProjectNotLinked => {}
+        Err(error) => return Err(error),
     }
     let link = PolicyAct::Link { directory: directory.to_owned(), project: project.clone() };
     session.owner()?.change(vec![link])?;

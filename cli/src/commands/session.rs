@@ -3,11 +3,14 @@
 use std::future::Future;
 
 use agentsecrets::owner::{Owner, PassphraseSource};
-use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretInfo, SecretName, SignedAct, Status};
+use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::Place;
 use crate::progress;
+
+/// A name and the record that holds its value.
+pub(crate) type Existing = (SecretName, String);
 
 /// The engine, and the owner's child where the command may need one.
 pub(crate) struct Session {
@@ -81,20 +84,19 @@ impl Session {
         }
     }
 
-    /// The secrets of these names that exist.
-    pub(crate) fn existing(&self, names: &[SecretName]) -> Result<Vec<SecretInfo>> {
-        let all = self.wait(self.client.secrets())?;
-        Ok(all.into_iter().filter(|info| names.contains(&info.name)).collect())
+    /// Those of the names that hold a value, each with the record it has now.
+    pub(crate) fn existing(&self, names: &[SecretName]) -> Result<Vec<Existing>> {
+        let checked = self.wait(self.client.check(names.to_vec()))?;
+        Ok(checked.into_iter().filter_map(|one| Some((one.name, one.record?))).collect())
     }
 
     /// The owner's signature under what is done to stored values, or `None` where none are touched.
-    pub(crate) fn sign(&mut self, kind: ActKind, existing: &[SecretInfo]) -> Result<Option<SignedAct>> {
+    pub(crate) fn sign(&mut self, kind: ActKind, existing: &[Existing]) -> Result<Option<SignedAct>> {
         if existing.is_empty() {
             return Ok(None);
         }
         let (project, environment) = self.in_use()?;
-        let records = existing.iter().map(|info| (info.name.clone(), info.record.clone())).collect();
-        let act = Act { home: self.home.config()?.id, kind, project, environment, records };
+        let act = Act { home: self.home.config()?.id, kind, project, environment, records: existing.to_vec() };
         self.owner()?.sign(act).map(Some)
     }
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use agentsecrets::owner::PolicyAct;
-use agentsecrets::{Error, ErrorCode, Result};
+use agentsecrets::owner::{self, PolicyAct};
+use agentsecrets::{Error, ErrorCode, Home, Result};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -60,8 +60,7 @@ fn change(act: PolicyAct, passphrase: &Passphrase, output: &Output) -> Outcome {
 }
 
 fn list(output: &Output) -> Outcome {
-    let session = Session::open(&Place::default())?;
-    let roots = session.wait(session.client.trusted())?;
+    let roots = owner::trusted(&Home::locate(None)?)?;
     output.show(&roots, |output| {
         let rows = roots.iter().map(|root| vec![root.id.clone(), root.subject.clone()]).collect();
         if roots.is_empty() { Ok(()) } else { output.table(&["ID", "CERTIFICATE"], rows) }

@@ -1,9 +1,8 @@
 //! `unlock`: opens the use key in a child that becomes the broker.
 
 use agentsecrets::broker::{Finish, stop_running};
-use agentsecrets::home::Unlock as Place;
 use agentsecrets::owner::{self, PassphraseSource};
-use agentsecrets::{Home, Result};
+use agentsecrets::{Home, Result, Unlock as Place};
 use clap::Args;
 use serde_json::json;
 

@@ -30,7 +30,7 @@ impl Delete {
         let mut session = Session::with_owner(&self.place, self.passphrase.passphrase_fd)?;
         let existing = session.existing(&names)?;
         // All or none: a mistyped name must not be found out after others are gone.
-        if let Some(missing) = names.iter().find(|name| existing.iter().all(|info| info.name != **name)) {
+        if let Some(missing) = names.iter().find(|name| existing.iter().all(|(there, _)| there != *name)) {
             return Err(Error::new(ErrorCode::SecretNotFound, format!("there is no {missing} here; nothing was deleted")).into());
         }
         let act = session.sign(ActKind::Delete, &existing)?;

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use agentsecrets::{ActKind, Error, ErrorCode, Result, SecretInfo, SecretName, SignedAct};
+use agentsecrets::{ActKind, Error, ErrorCode, Result, SecretName, SignedAct};
 use clap::Args;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::args::{Passphrase, Place};
 use crate::commands::OK;
-use crate::commands::session::Session;
+use crate::commands::session::{Existing, Session};
 use crate::dotenv::{self, Entry};
-use crate::render::{Outcome, Output, Paint};
+use crate::render::{Failure, Outcome, Output, Paint};
 use crate::terminal;
 
 /// The longest file that is read, in bytes.
@@ -97,12 +97,12 @@ impl Import {
         chosen
     }
 
-    fn store(&self, entries: Vec<(SecretName, Entry)>, report: &mut Report, output: &Output) -> Result<(), crate::render::Failure> {
+    fn store(&self, entries: Vec<(SecretName, Entry)>, report: &mut Report, output: &Output) -> Result<(), Failure> {
         let names: Vec<SecretName> = entries.iter().map(|(name, _)| name.clone()).collect();
         let mut session = Session::with_owner(&self.place, self.passphrase.passphrase_fd)?;
         let existing = session.existing(&names)?;
         if !existing.is_empty() {
-            let list: Vec<&str> = existing.iter().map(|info| info.name.as_str()).collect();
+            let list: Vec<&str> = existing.iter().map(|(name, _)| name.as_str()).collect();
             output.note(&format!("Values there already, which the owner must agree to replace: {}", list.join(", ")));
         }
         let act = session.sign(ActKind::Overwrite, &existing)?;
@@ -145,10 +145,10 @@ fn set(
     name: SecretName,
     entry: Entry,
     weak: bool,
-    existing: &[SecretInfo],
+    existing: &[Existing],
     act: Option<&SignedAct>,
 ) -> Result<Value> {
-    let overwritten = existing.iter().any(|info| info.name == name);
+    let overwritten = existing.iter().any(|(there, _)| *there == name);
     let Some(value) = entry.value else {
         return Err(Error::new(ErrorCode::Internal, "an entry without a value was to be stored"));
     };
