@@ -1,0 +1,84 @@
+//! The files of the repository.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::{root, without_comments, without_tests};
+
+/// A text file, by its path from the root.
+pub struct Source {
+    /// With slashes, from the root.
+    pub path: String,
+    /// The whole text.
+    pub text: String,
+}
+
+impl Source {
+    /// The text with comments, the contents of strings, and tests blanked; lines stay where they are.
+    #[must_use]
+    pub fn code(&self) -> String {
+        if self.is_test() { String::new() } else { without_tests(&without_comments(&self.text)) }
+    }
+
+    /// Whether the file is compiled for tests alone.
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let folders = ["/tests/", "/benches/", "/compile_fail/"];
+        name == "tests.rs" || self.text.contains("#![cfg(test)]") || folders.iter().any(|it| self.path.contains(it))
+    }
+}
+
+/// Every file that is or would be committed; binary ones are read as far as they are text.
+#[must_use]
+pub fn tracked() -> Vec<Source> {
+    let root = root();
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+        .current_dir(&root)
+        .output();
+    let mut paths: Vec<String> = match listed {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).split_terminator('\0').map(str::to_owned).collect()
+        }
+        // A source archive has no history.
+        _ => {
+            let mut found = Vec::new();
+            walk(&root, &root, &mut found);
+            found
+        }
+    };
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let bytes = fs::read(root.join(&path)).ok()?;
+            Some(Source { path, text: String::from_utf8_lossy(&bytes).into_owned() })
+        })
+        .collect()
+}
+
+/// The Rust files under one of the folders.
+#[must_use]
+pub fn rust_sources(folders: &[&str]) -> Vec<Source> {
+    let mut sources = tracked();
+    sources
+        .retain(|source| source.path.ends_with(".rs") && folders.iter().any(|folder| source.path.starts_with(folder)));
+    sources
+}
+
+fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
+    const SKIPPED: [&str; 6] = ["target", "dist", "node_modules", ".venv", "__pycache__", ".git"];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if SKIPPED.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
+        if path.is_dir() {
+            walk(root, &path, found);
+        } else if let Ok(inside) = path.strip_prefix(root) {
+            found.push(inside.to_string_lossy().into_owned());
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Who may import whom inside the core.
+
+use agentsecrets_architecture::{crate_paths, depth, line_of, nothing_found, reaches_root, rust_sources};
+
+/// Rooms that everyone may enter: names, errors, what is said and answered.
+const OPEN: &[&str] = &["call", "context", "error", "log_safe", "response", "secret_ref"];
+
+/// A room, and the rooms it may enter besides its own and the open ones. A stage knows the proof of the stage before.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("policy", &[]),
+    ("resolve", &["policy", "store", "crypto"]),
+    ("inject", &["resolve"]),
+    ("send", &["inject"]),
+    ("redact", &["send", "inject"]),
+    ("audit", &[]),
+    ("store", &["crypto"]),
+    ("crypto", &[]),
+    ("owner", &["policy", "audit", "resolve", "store", "crypto"]),
+    ("engine", &["policy", "resolve", "inject", "send", "redact", "audit"]),
+    ("broker", &["client", "engine", "owner", "policy", "audit", "resolve", "store", "crypto"]),
+    ("client", &["broker", "engine", "owner", "policy", "audit", "resolve", "store", "crypto"]),
+];
+
+/// Single doors: the file or room (by its beginning), the path it may enter, and why.
+const DOORS: &[(&str, &str, &str)] = &[
+    ("store", "resolve::value", "what rests comes in and goes out as a value"),
+    ("store", "resolve::input", "what a human hands over goes straight to rest"),
+    ("crypto", "resolve::value", "sealing takes a value, opening makes one"),
+    ("redact", "resolve::value", "needles are made from values"),
+    ("policy", "send::address", "a rule names the address scope that `send` checks"),
+];
+
+#[test]
+fn rooms_enter_what_the_table_allows() {
+    let mut findings = Vec::new();
+    for source in rust_sources(&["core/src/"]) {
+        let inside = &source.path["core/src/".len()..];
+        let room = inside.split('/').next().unwrap_or_default().trim_end_matches(".rs");
+        if room == "lib" {
+            continue;
+        }
+        let code = source.code();
+        for at in reaches_root(&code, depth(inside)) {
+            findings.push(format!("{}:{} goes up to the root by `super`", source.path, line_of(&code, at)));
+        }
+        let Some(allowed) = allowed(room) else {
+            findings.push(format!("{} lies in a room that has no row in ROOMS", source.path));
+            continue;
+        };
+        for (at, path) in crate_paths(&code) {
+            let target = path.split("::").next().unwrap_or_default();
+            let ok = target == room || OPEN.contains(&target) || allowed.contains(&target) || has_door(room, &path);
+            if !ok {
+                findings.push(format!("{}:{} enters crate::{path}", source.path, line_of(&code, at)));
+            }
+        }
+    }
+    nothing_found("Imports that the table does not allow (import from the room, not from the facade)", &findings);
+}
+
+fn allowed(room: &str) -> Option<&'static [&'static str]> {
+    if OPEN.contains(&room) {
+        return Some(&[]);
+    }
+    ROOMS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed)
+}
+
+fn has_door(room: &str, path: &str) -> bool {
+    DOORS.iter().any(|(from, to, _)| *from == room && (path == *to || path.starts_with(&format!("{to}::"))))
+}
+
+#[test]
+fn the_table_keeps_the_promises_that_matter_most() {
+    // Said again in words, so that a new row cannot quietly take them back.
+    for room in ["policy", "redact", "audit"] {
+        let allowed = allowed(room).expect("a row");
+        assert!(!allowed.contains(&"store") && !allowed.contains(&"crypto"), "{room} reaches what rests");
+    }
+    let engine = ROOMS.iter().filter(|(_, allowed)| allowed.contains(&"engine")).map(|(room, _)| *room);
+    assert_eq!(engine.collect::<Vec<_>>(), ["broker", "client"], "a stage knows the whole order");
+    assert!(!has_door("audit", "resolve::value::SecretValue") && !has_door("policy", "send::Armed"));
+    assert!(has_door("store", "resolve::value::SecretValue"));
+}
