@@ -53,7 +53,8 @@ impl Run {
     /// A command at the root of the repository.
     pub(crate) fn step(&self, program: impl AsRef<OsStr>) -> Step<'_> {
         let mut command = Command::new(program);
-        command.current_dir(workspace::root()).stdin(Stdio::null());
+        // Backtraces would push the failure itself out of the report's tail.
+        command.current_dir(workspace::root()).stdin(Stdio::null()).env("RUST_BACKTRACE", "0");
         Step { run: self, command }
     }
 

@@ -1,4 +1,4 @@
-"""Every error of AgentSecrets: a stable code, the stage, whether to try again, and what mends it.
+"""Every error of AgentSecrets: its code, stage, whether to try again, what mends it.
 
 Written by ``cargo xtask generate`` from ``core/src/error.rs``. Messages hold names, never values.
 """
@@ -95,8 +95,8 @@ class AgentSecretsError(Exception):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.message!r}, code={self.code!r}, stage={self.stage!r}, "
-            f"retryable={self.retryable!r}, hint={self.hint!r})"
+            f"{type(self).__name__}({self.message!r}, code={self.code!r}, "
+            f"stage={self.stage!r}, retryable={self.retryable!r}, hint={self.hint!r})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -105,8 +105,8 @@ class AgentSecretsError(Exception):
 
 
 class InvalidCall(AgentSecretsError):
-    """The call contradicts itself or cannot be parsed: a malformed URL, two styles for one
-    place, a path through a scalar, a body that is not JSON.
+    """The call contradicts itself or cannot be parsed: a malformed URL, two styles for
+    one place, a path through a scalar, a body that is not JSON.
     """
 
     _CODE = "invalid_call"
@@ -115,8 +115,9 @@ class InvalidCall(AgentSecretsError):
 
 
 class InvalidValue(AgentSecretsError):
-    """The value cannot be kept or cannot go where it should: empty, over 64 KiB, under 8 bytes
-    without ``--weak``, not UTF-8 where text is needed, a line feed or NUL for a header.
+    """The value cannot be kept or cannot go where it should: empty, over 64 KiB, under
+    8 bytes without ``--weak``, not UTF-8 where text is needed, a line feed or NUL
+    for a header.
     """
 
     _CODE = "invalid_value"
@@ -125,8 +126,8 @@ class InvalidValue(AgentSecretsError):
 
 
 class ProjectNotLinked(AgentSecretsError):
-    """The directory's project file names a project that this home has not linked to the
-    directory; a file in a repository only proposes.
+    """The directory's project file names a project that this home has not linked to
+    the directory; a file in a repository only proposes.
     """
 
     _CODE = "project_not_linked"
@@ -145,8 +146,8 @@ class ProjectNotFound(AgentSecretsError):
 
 
 class DestinationNotAllowed(AgentSecretsError):
-    """No grant lets this secret go to this origin with this method and path, or the owner or
-    an agent has denied it.
+    """No grant lets this secret go to this origin with this method and path, or the
+    owner or an agent has denied it.
     """
 
     _CODE = "destination_not_allowed"
@@ -163,8 +164,9 @@ class SlotNotAllowed(AgentSecretsError):
 
 
 class HeaderNotAllowed(AgentSecretsError):
-    """The caller set a header that could bend an authenticated request (Authorization beside
-    an injected one, Range, Upgrade, a method override) and no grant permits it.
+    """The caller set a header that could bend an authenticated request (Authorization
+    beside an injected one, Range, Upgrade, a method override) and no grant permits
+    it.
     """
 
     _CODE = "header_not_allowed"
@@ -183,7 +185,9 @@ class NothingToInject(AgentSecretsError):
 
 
 class AddressRefused(AgentSecretsError):
-    """The host resolves to a private, local or reserved address that the grant does not name."""
+    """The host resolves to a private, local or reserved address that the grant does
+    not name.
+    """
 
     _CODE = "address_refused"
     _STAGE = "send"
@@ -191,8 +195,8 @@ class AddressRefused(AgentSecretsError):
 
 
 class PolicyInvalid(AgentSecretsError):
-    """The policy is unsigned, altered, older than one seen before, or its deny overlay is
-    missing: nothing is permitted until the owner mends it.
+    """The policy is unsigned, altered, older than one seen before, or its deny overlay
+    is missing: nothing is permitted until the owner mends it.
     """
 
     _CODE = "policy_invalid"
@@ -220,8 +224,8 @@ class StoreLocked(AgentSecretsError):
 
 
 class StoreUnavailable(AgentSecretsError):
-    """The keychain or the home cannot be reached or written: no keychain here, a read-only or
-    full disk, wrong permissions.
+    """The keychain or the home cannot be reached or written: no keychain here, a
+    read-only or full disk, wrong permissions.
     """
 
     _CODE = "store_unavailable"
@@ -231,8 +235,8 @@ class StoreUnavailable(AgentSecretsError):
 
 
 class StoreCorrupted(AgentSecretsError):
-    """A stored record or the index does not open: it was altered, cut or moved. Nothing was
-    overwritten.
+    """A stored record or the index does not open: it was altered, cut or moved.
+    Nothing was overwritten.
     """
 
     _CODE = "store_corrupted"
@@ -260,8 +264,8 @@ class AlreadyInitialized(AgentSecretsError):
 
 
 class OwnerRequired(AgentSecretsError):
-    """This loosens a limit or destroys something: the owner's passphrase is needed, at a
-    terminal or by --passphrase-fd.
+    """This loosens a limit or destroys something: the owner's passphrase is needed, at
+    a terminal or by --passphrase-fd.
     """
 
     _CODE = "owner_required"
@@ -304,8 +308,8 @@ class BrokerOutdated(AgentSecretsError):
 
 
 class UpstreamUnreachable(AgentSecretsError):
-    """The host could not be resolved or connected, its TLS certificate does not verify, or it
-    broke off.
+    """The host could not be resolved or connected, its TLS certificate does not
+    verify, or it broke off.
     """
 
     _CODE = "upstream_unreachable"
@@ -346,8 +350,8 @@ class ResponseTooLarge(AgentSecretsError):
 
 
 class UndecodableResponse(AgentSecretsError):
-    """The response's content coding is unknown, broken or expands without bound, so it cannot
-    be searched for values and is withheld.
+    """The response's content coding is unknown, broken or expands without bound, so it
+    cannot be searched for values and is withheld.
     """
 
     _CODE = "undecodable_response"
@@ -356,8 +360,8 @@ class UndecodableResponse(AgentSecretsError):
 
 
 class AuditUnavailable(AgentSecretsError):
-    """The audit log cannot be written or does not continue from its last record; without a
-    record there is no call.
+    """The audit log cannot be written or does not continue from its last record;
+    without a record there is no call.
     """
 
     _CODE = "audit_unavailable"
@@ -408,17 +412,34 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
 
 
 def from_parts(
-    code: str, stage: str, retryable: bool, message: str, hint: str | None = None
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None = None,
 ) -> AgentSecretsError:
-    """The error of a code, with exactly these parts; an unknown code gives the base class."""
-    return _restore(_BY_CODE.get(code, AgentSecretsError), code, stage, retryable, message, hint)
+    """The error of a code with these parts; an unknown code gives the base class."""
+    kind = _BY_CODE.get(code, AgentSecretsError)
+    return _restore(kind, code, stage, retryable, message, hint)
 
 
 def _restore(
-    kind: type[AgentSecretsError], code: str, stage: str, retryable: bool, message: str, hint: str | None
+    kind: type[AgentSecretsError],
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None,
 ) -> AgentSecretsError:
+    # A subclass may ask for other arguments; only the parts are wanted here.
     error = kind.__new__(kind, message)
-    AgentSecretsError.__init__(error, message, code=code, stage=stage, retryable=retryable)
+    AgentSecretsError.__init__(
+        error,
+        message,
+        code=code,
+        stage=stage,
+        retryable=retryable,
+    )
     error.hint = hint
     return error
 

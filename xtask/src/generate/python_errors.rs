@@ -6,7 +6,7 @@ use agentsecrets::{ErrorCode, Stage};
 
 use super::{Generated, wrap};
 
-const HEAD: &str = r#""""Every error of AgentSecrets: a stable code, the stage, whether to try again, and what mends it.
+const HEAD: &str = r#""""Every error of AgentSecrets: its code, stage, whether to try again, what mends it.
 
 Written by ``cargo xtask generate`` from ``core/src/error.rs``. Messages hold names, never values.
 """
@@ -60,8 +60,8 @@ class AgentSecretsError(Exception):
 
     def __repr__(self) -> str:
         return (
-            f"{type(self).__name__}({self.message!r}, code={self.code!r}, stage={self.stage!r}, "
-            f"retryable={self.retryable!r}, hint={self.hint!r})"
+            f"{type(self).__name__}({self.message!r}, code={self.code!r}, "
+            f"stage={self.stage!r}, retryable={self.retryable!r}, hint={self.hint!r})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -73,17 +73,34 @@ class AgentSecretsError(Exception):
 const TAIL: &str = r#"
 
 def from_parts(
-    code: str, stage: str, retryable: bool, message: str, hint: str | None = None
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None = None,
 ) -> AgentSecretsError:
-    """The error of a code, with exactly these parts; an unknown code gives the base class."""
-    return _restore(_BY_CODE.get(code, AgentSecretsError), code, stage, retryable, message, hint)
+    """The error of a code with these parts; an unknown code gives the base class."""
+    kind = _BY_CODE.get(code, AgentSecretsError)
+    return _restore(kind, code, stage, retryable, message, hint)
 
 
 def _restore(
-    kind: type[AgentSecretsError], code: str, stage: str, retryable: bool, message: str, hint: str | None
+    kind: type[AgentSecretsError],
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None,
 ) -> AgentSecretsError:
+    # A subclass may ask for other arguments; only the parts are wanted here.
     error = kind.__new__(kind, message)
-    AgentSecretsError.__init__(error, message, code=code, stage=stage, retryable=retryable)
+    AgentSecretsError.__init__(
+        error,
+        message,
+        code=code,
+        stage=stage,
+        retryable=retryable,
+    )
     error.hint = hint
     return error
 "#;
@@ -124,7 +141,7 @@ fn literal<'a>(text: &mut String, name: &str, values: impl Iterator<Item = &'a s
 fn class(text: &mut String, code: ErrorCode) {
     let _ = writeln!(text, "\nclass {}(AgentSecretsError):", code.class_name());
     let explanation = code.explanation().replace('`', "``");
-    let lines = wrap(&explanation, 88);
+    let lines = wrap(&explanation, 80);
     let _ = match lines.as_slice() {
         [one] => writeln!(text, "    \"\"\"{one}\"\"\"\n"),
         lines => writeln!(text, "    \"\"\"{}\n    \"\"\"\n", lines.join("\n    ")),
