@@ -23,16 +23,28 @@ pub fn without_comments(text: &str) -> String {
     String::from_utf8(out).expect("whole characters were blanked")
 }
 
-/// Blanks every module under `#[cfg(test)]`. Wants text without comments.
+/// How an item that is compiled for tests alone begins.
+pub const TEST_MARKS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test,"];
+
+/// The items compiled for tests alone, from their attribute to their end. Wants text without comments.
+#[must_use]
+pub fn test_items(code: &str) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    while let Some(start) = TEST_MARKS.iter().filter_map(|mark| code[from..].find(mark)).min().map(|at| from + at) {
+        let attribute = code[start..].find(']').map_or(code.len(), |at| start + at + 1);
+        from = item_end(code.as_bytes(), attribute);
+        found.push(start..from);
+    }
+    found
+}
+
+/// Blanks what is compiled for tests alone. Wants text without comments.
 #[must_use]
 pub fn without_tests(code: &str) -> String {
-    const MARK: &str = "#[cfg(test)]";
     let mut out = code.as_bytes().to_vec();
-    let mut from = 0;
-    while let Some(start) = code[from..].find(MARK).map(|at| from + at) {
-        let end = item_end(code.as_bytes(), start + MARK.len());
-        blank(&mut out[start..end]);
-        from = end;
+    for item in test_items(code) {
+        blank(&mut out[item]);
     }
     String::from_utf8(out).expect("whole characters were blanked")
 }
@@ -134,8 +146,9 @@ mod tests {
         for kept in ["let a =", "let b =", "fn f<'a>(c: &'a str) {", "}"] {
             assert!(code.contains(kept), "{kept}: {code}");
         }
-        let code =
-            without_tests("a();\n#[cfg(test)]\nmod tests { fn t() { b(); } }\nc();\n#[cfg(test)]\nmod tests;\nd();\n");
+        let code = without_tests(
+            "a();\n#[cfg(test)]\nmod tests { fn t() { b(); } }\nc();\n#[cfg(test)]\nmod tests;\nd();\n#[cfg(all(test, unix))]\nmod b { b(); }\n",
+        );
         assert!(code.contains("a()") && code.contains("c()") && code.contains("d()") && !code.contains("b()"));
     }
 }

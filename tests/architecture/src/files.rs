@@ -1,10 +1,11 @@
 //! The files of the repository.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{root, without_comments, without_tests};
+use crate::{root, test_items, without_comments, without_tests};
 
 /// A text file, by its path from the root.
 pub struct Source {
@@ -12,6 +13,8 @@ pub struct Source {
     pub path: String,
     /// The whole text.
     pub text: String,
+    /// Whether another file includes it for tests alone.
+    pub included_for_tests: bool,
 }
 
 impl Source {
@@ -26,7 +29,10 @@ impl Source {
     pub fn is_test(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let folders = ["/tests/", "/benches/", "/compile_fail/"];
-        name == "tests.rs" || self.text.contains("#![cfg(test)]") || folders.iter().any(|it| self.path.contains(it))
+        self.included_for_tests
+            || name == "tests.rs"
+            || self.text.contains("#![cfg(test)]")
+            || folders.iter().any(|it| self.path.contains(it))
     }
 }
 
@@ -54,7 +60,7 @@ pub fn tracked() -> Vec<Source> {
         .into_iter()
         .filter_map(|path| {
             let bytes = fs::read(root.join(&path)).ok()?;
-            Some(Source { path, text: String::from_utf8_lossy(&bytes).into_owned() })
+            Some(Source { path, text: String::from_utf8_lossy(&bytes).into_owned(), included_for_tests: false })
         })
         .collect()
 }

@@ -68,11 +68,38 @@ pub fn depth(inside_src: &str) -> usize {
 /// The places where a file goes up to the crate's root by `super`, past the rule that rooms are named from the root.
 #[must_use]
 pub fn reaches_root(code: &str, depth: usize) -> Vec<usize> {
-    if depth == 0 {
-        return Vec::new();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(start) = code[at..].find("super::").map(|found| at + found) {
+        let ups = code[start..].as_bytes().chunks(7).take_while(|chunk| *chunk == b"super::").count();
+        if depth > 0 && ups >= depth + modules_around(code, start) {
+            found.push(start);
+        }
+        at = start + ups * 7;
     }
-    let ups = "super::".repeat(depth);
-    code.match_indices(&ups).map(|(at, _)| at).collect()
+    found
+}
+
+/// How many modules written in this file lie around this place.
+fn modules_around(code: &str, place: usize) -> usize {
+    let mut open = Vec::new();
+    let mut head = 0;
+    for (at, byte) in code.as_bytes()[..place].iter().enumerate() {
+        match byte {
+            b'{' => {
+                let words: Vec<&str> = code[head..at].split_whitespace().collect();
+                open.push(words.len() >= 2 && words[words.len() - 2] == "mod");
+                head = at + 1;
+            }
+            b'}' => {
+                open.pop();
+                head = at + 1;
+            }
+            b';' => head = at + 1,
+            _ => {}
+        }
+    }
+    open.into_iter().filter(|is_module| *is_module).count()
 }
 
 #[cfg(test)]
@@ -101,5 +128,7 @@ mod tests {
         assert_eq!(reaches_root("use super::Armed;", depth("inject/bearer.rs")), [0; 0]);
         assert_eq!(reaches_root("use super::store;", depth("inject/mod.rs")), [4]);
         assert_eq!(reaches_root("use super::super::store;", depth("inject/bearer.rs")), [4]);
+        assert_eq!(reaches_root("mod a { use super::super::Armed; }", depth("inject/bearer.rs")), [0; 0]);
+        assert_eq!(reaches_root("fn a() {} mod b {} use super::super::store;", depth("inject/bearer.rs")), [23]);
     }
 }

@@ -4,7 +4,7 @@ mod code;
 mod files;
 mod imports;
 
-pub use code::{line_of, without_comments, without_tests};
+pub use code::{TEST_MARKS, line_of, test_items, without_comments, without_tests};
 pub use files::{Source, rust_sources, tracked};
 pub use imports::{crate_paths, depth, reaches_root};
 

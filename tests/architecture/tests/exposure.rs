@@ -39,7 +39,8 @@ fn every_exposure_has_its_reason_and_lies_in_the_core() {
 
 #[test]
 fn an_exposure_without_its_reason_is_found() {
-    let source = |text: &str| Source { path: "core/src/a.rs".to_owned(), text: text.to_owned() };
+    let source =
+        |text: &str| Source { path: "core/src/a.rs".to_owned(), text: text.to_owned(), included_for_tests: false };
     assert_eq!(unexplained(&source("fn a() {\n    let b = c.expose();\n}\n")).len(), 1);
     assert_eq!(unexplained(&source("fn a() {\n    // EXPOSE: short\n    let b = c.expose();\n}\n")).len(), 1);
     let explained =
@@ -91,7 +92,8 @@ fn holders_of_values_cannot_be_shown_or_copied() {
 
 #[test]
 fn a_holder_that_can_be_shown_is_found() {
-    let source = |text: &str| Source { path: "core/src/a.rs".to_owned(), text: text.to_owned() };
+    let source =
+        |text: &str| Source { path: "core/src/a.rs".to_owned(), text: text.to_owned(), included_for_tests: false };
     assert_eq!(shown(&source("#[derive(Clone, Debug)]\npub(crate) struct SecretValue {\n}\n")).len(), 2);
     assert_eq!(shown(&source("impl fmt::Display for SecretInput {\n}\n")).len(), 1);
     assert_eq!(shown(&source("#[derive(Clone)]\nstruct Name(u8);\n\nstruct SecretValue(u8);\n")).len(), 0);
