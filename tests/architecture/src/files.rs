@@ -69,9 +69,30 @@ pub fn tracked() -> Vec<Source> {
 #[must_use]
 pub fn rust_sources(folders: &[&str]) -> Vec<Source> {
     let mut sources = tracked();
+    sources.retain(|it| it.path.ends_with(".rs") && folders.iter().any(|folder| it.path.starts_with(folder)));
+    let for_tests: BTreeSet<String> = sources.iter().flat_map(modules_for_tests).collect();
+    for source in &mut sources {
+        source.included_for_tests = for_tests.contains(&source.path);
+    }
     sources
-        .retain(|source| source.path.ends_with(".rs") && folders.iter().any(|folder| source.path.starts_with(folder)));
-    sources
+}
+
+/// The files named by `#[cfg(test)] mod name;` in this one.
+fn modules_for_tests(source: &Source) -> Vec<String> {
+    let code = without_comments(&source.text);
+    let (folder, file) = source.path.rsplit_once('/').unwrap_or(("", &source.path));
+    let folder = match file {
+        "lib.rs" | "main.rs" | "mod.rs" => folder.to_owned(),
+        other => format!("{folder}/{}", other.trim_end_matches(".rs")),
+    };
+    test_items(&code)
+        .into_iter()
+        .filter_map(|item| {
+            let name = code[item].trim_end().strip_suffix(';')?.rsplit_once("mod ")?.1.trim().to_owned();
+            Some([format!("{folder}/{name}.rs"), format!("{folder}/{name}/mod.rs")])
+        })
+        .flatten()
+        .collect()
 }
 
 fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
@@ -86,5 +107,23 @@ fn walk(root: &Path, folder: &Path, found: &mut Vec<String>) {
         } else if let Ok(inside) = path.strip_prefix(root) {
             found.push(inside.to_string_lossy().into_owned());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_included_for_tests_alone_are_known() {
+        let source =
+            |path: &str, text: &str| Source { path: path.to_owned(), text: text.to_owned(), included_for_tests: false };
+        let text = "mod a;\n#[cfg(test)]\nmod crash;\n#[cfg(test)]\nmod tests { mod inner; }\n";
+        assert_eq!(
+            modules_for_tests(&source("core/src/store/mod.rs", text)),
+            ["core/src/store/crash.rs", "core/src/store/crash/mod.rs"]
+        );
+        assert_eq!(modules_for_tests(&source("core/src/call.rs", text))[0], "core/src/call/crash.rs");
+        assert_eq!(source("core/src/store/tests.rs", "fn a() {}").code(), "");
     }
 }

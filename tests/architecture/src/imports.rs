@@ -17,6 +17,21 @@ pub fn crate_paths(code: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// What a facade gives on: each name, and the room it comes from. Wants text without comments.
+#[must_use]
+pub fn given_on(facade: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (at, start) in facade.match_indices("pub use ") {
+        let mut paths = Vec::new();
+        tree(&facade[at + start.len()..], "", &mut paths);
+        found.extend(paths.iter().filter_map(|path| {
+            let (room, _) = path.split_once("::")?;
+            Some((path.rsplit("::").next()?.to_owned(), room.to_owned()))
+        }));
+    }
+    found
+}
+
 /// `pub(in crate::room)` gives, it does not take.
 fn inside_visibility(code: &str, at: usize) -> bool {
     code[..at].ends_with("pub(in ")
@@ -71,7 +86,7 @@ pub fn reaches_root(code: &str, depth: usize) -> Vec<usize> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(start) = code[at..].find("super::").map(|found| at + found) {
-        let ups = code[start..].as_bytes().chunks(7).take_while(|chunk| *chunk == b"super::").count();
+        let ups = code.as_bytes()[start..].chunks(7).take_while(|chunk| *chunk == b"super::").count();
         if depth > 0 && ups >= depth + modules_around(code, start) {
             found.push(start);
         }
@@ -119,6 +134,13 @@ mod tests {
         );
         assert_eq!(paths("let x = crate::store::open(a); $crate::y; pub(in crate::store) fn f() {}"), ["store::open"]);
         assert_eq!(paths("crate::log_safe!(X)"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_facade_gives_names_of_rooms() {
+        let given = given_on("mod call;\npub use call::{Auth, Body};\npub use error::Error;\n");
+        let wanted = [("Auth", "call"), ("Body", "call"), ("Error", "error")];
+        assert_eq!(given, wanted.map(|(name, room)| (name.to_owned(), room.to_owned())));
     }
 
     #[test]

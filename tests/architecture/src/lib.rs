@@ -6,7 +6,7 @@ mod imports;
 
 pub use code::{TEST_MARKS, line_of, test_items, without_comments, without_tests};
 pub use files::{Source, rust_sources, tracked};
-pub use imports::{crate_paths, depth, reaches_root};
+pub use imports::{crate_paths, depth, given_on, reaches_root};
 
 use std::path::PathBuf;
 
