@@ -1,24 +1,23 @@
 //! What a caller may say: a request, and the names to put into it.
 
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_core::Stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::log_safe::{LogSafe, SafeUrl};
 use crate::secret_ref::{Label, SecretRef};
 
-pub use field_path::FieldPath;
-
+mod body;
 mod field_path;
 mod multipart;
 
+pub use body::{Body, ByteStream};
+pub use field_path::FieldPath;
 pub use multipart::{Multipart, Part};
+#[cfg(feature = "engine")]
+pub(crate) use multipart::{join, quoted};
 
 /// The longest buffered response unless the call says otherwise: 64 MiB.
 pub const DEFAULT_MAX_RESPONSE: u64 = 64 << 20;
@@ -119,85 +118,6 @@ pub struct Injection {
     pub secret: SecretRef,
 }
 
-/// A request body: nothing, bytes at hand, or a stream.
-#[derive(Default)]
-#[non_exhaustive]
-pub enum Body {
-    /// No body.
-    #[default]
-    Empty,
-    /// Bytes at hand: sent with their length, and sent again on a retry or redirect.
-    Bytes(Bytes),
-    /// Bytes to come: sent once.
-    Stream {
-        /// The bytes.
-        chunks: ByteStream,
-        /// Their number, where it is known.
-        length: Option<u64>,
-    },
-}
-
-impl Body {
-    /// A body of bytes to come.
-    pub fn stream(chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
-        Self::Stream { chunks: ByteStream(Box::pin(chunks)), length: None }
-    }
-
-    /// The same body where it can be sent again, `None` for a stream.
-    pub(crate) fn replay(&self) -> Option<Self> {
-        match self {
-            Self::Empty => Some(Self::Empty),
-            Self::Bytes(bytes) => Some(Self::Bytes(bytes.clone())),
-            Self::Stream { .. } => None,
-        }
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("Empty"),
-            Self::Bytes(bytes) => write!(f, "Bytes({})", bytes.len()),
-            Self::Stream { .. } => f.write_str("Stream"),
-        }
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Bytes(bytes.into())
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Self {
-        Self::Bytes(text.into())
-    }
-}
-
-impl From<&'static str> for Body {
-    fn from(text: &'static str) -> Self {
-        Self::Bytes(Bytes::from_static(text.as_bytes()))
-    }
-}
-
-/// Chunks of bytes to come.
-pub struct ByteStream(Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>);
-
-impl Stream for ByteStream {
-    type Item = std::io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
-    }
-}
-
 /// A request and the names to put into it: complete, parsed, and free of values.
 #[derive(Debug)]
 pub struct Call {
@@ -212,6 +132,8 @@ pub struct Call {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_response: u64,
     pub(crate) retries: u32,
+    /// Whether deadline and length limit hold to the last byte.
+    pub(crate) buffered: bool,
 }
 
 impl Call {
@@ -235,6 +157,7 @@ impl Call {
             timeout: None,
             max_response: DEFAULT_MAX_RESPONSE,
             retries: 0,
+            buffered: false,
         })
     }
 

@@ -1,1 +1,19 @@
 //! The engine behind a socket, and the way to it.
+//!
+//! `protocol` is what crosses the socket, `link` the client side with its pool, `start` how a broker comes to be,
+//! `serve` the engine's side, `peer` what the kernel says of who is there.
+
+mod connection;
+mod link;
+mod peer;
+mod protocol;
+#[cfg(feature = "engine")]
+mod serve;
+mod start;
+
+pub(crate) use link::Link;
+pub use protocol::Finish;
+pub use peer::{check_peer, socket_address};
+#[cfg(feature = "engine")]
+pub use serve::{AnswerBody, Service};
+pub use start::{connect_or_start, socket_path, stop_running};

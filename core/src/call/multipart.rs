@@ -114,7 +114,7 @@ pub(crate) fn join(pieces: VecDeque<Body>) -> Body {
         }
         return Body::Bytes(bytes.into());
     }
-    Body::Stream { chunks: ByteStream(Box::pin(Joined(pieces))), length }
+    Body::Stream { chunks: ByteStream::new(Joined(pieces)), length }
 }
 
 struct Joined(VecDeque<Body>);
@@ -141,6 +141,6 @@ impl Stream for Joined {
 }
 
 /// Line ends and quotes are percent-encoded, as browsers do (WHATWG HTML, "multipart/form-data encoding algorithm").
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     text.replace('\r', "%0D").replace('\n', "%0A").replace('"', "%22")
 }

@@ -1,1 +1,26 @@
 //! The human's side: the owner key, its passphrase, and the acts it signs.
+//!
+//! Nothing here is reached by a call. The command line forks a child for each of these acts, and the child alone reads
+//! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
+
+mod acts;
+mod deny_file;
+mod first_key;
+mod keys;
+mod open;
+mod policy_file;
+mod process;
+mod prompt;
+mod signer;
+
+pub use acts::{Allow, PolicyAct};
+pub use keys::Unlocked;
+pub use open::{InitOptions, InitReport, Opened, Serve, executable_of, init, unlock};
+pub use process::harden;
+pub use prompt::{PassphraseSource, terminal_present};
+pub use signer::Owner;
+
+pub(crate) use deny_file::{load as load_denies, save as save_denies};
+pub(crate) use keys::{locked, open_use_key};
+pub(crate) use policy_file::{check_pin, load as load_policy};
+pub(crate) use signer::verify_act;

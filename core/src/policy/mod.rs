@@ -1,1 +1,35 @@
 //! Stage 1: may this secret go there?
+//!
+//! What the owner signed is a [`Document`]; what an agent took away is a [`DenyOverlay`]. Together they make a
+//! [`Policy`], and a [`Permitted`] comes out of [`Policy::check`] and from nowhere else.
+//!
+//! Signing, sealing and pinning are done by the owner's side, which hands in what it has verified.
+
+#![allow(unused_imports)] // Until the engine joins the stages.
+
+mod acts;
+mod change;
+mod check;
+mod deny;
+mod document;
+mod grant;
+mod header;
+mod host;
+mod path;
+mod reach;
+mod refusal;
+mod rule;
+mod slot;
+mod text;
+
+pub(crate) use change::Change;
+pub(crate) use check::{Asked, Checked, Permitted, Policy};
+pub(crate) use deny::{DenyEntry, DenyOverlay};
+pub(crate) use document::{Anchor, AuditSettings, Document, Link, Project, TrustRoot, Workspace};
+pub(crate) use grant::{Grant, Terms, parse_expiry, parse_method};
+pub(crate) use path::PathPattern;
+pub(crate) use rule::Rule;
+pub(crate) use slot::Slot;
+
+#[cfg(test)]
+mod tests;

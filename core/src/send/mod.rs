@@ -1,1 +1,108 @@
-//! Stage 4: sends an armed request to a checked address.
+//! Stage 4: sends an armed request to a checked address. No redirects, no proxies, no caller's word about TLS.
+
+mod address;
+mod connector;
+mod decode;
+mod roots;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+pub(crate) use address::AddressScope;
+pub(crate) use decode::Decoder;
+
+use self::connector::Connector;
+use crate::call::Body;
+use crate::error::{Error, ErrorCode, Result};
+use crate::inject::ArmedRequest;
+
+/// How long an unused connection is kept: under the idle limits of common servers, so that few die in our hands.
+const IDLE_LIMIT: Duration = Duration::from_secs(50);
+
+/// The connections of one engine: one pool for each address scope, so that a grant for a private network never
+/// lends its connection to a grant without.
+pub(crate) struct Sender {
+    pools: Vec<(AddressScope, Client<Connector, Body>)>,
+}
+
+/// What came back, before anybody has looked for values in it.
+pub(crate) struct RawResponse {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Option<Bytes>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Incoming,
+}
+
+impl Sender {
+    /// A sender that trusts the platform's roots and these in PEM.
+    pub(crate) fn new(trusted: &[String]) -> Result<Self> {
+        let tls = roots::client_config(trusted)?;
+        let pool = |scope: AddressScope| {
+            let client = Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE_LIMIT)
+                .http2_adaptive_window(true)
+                .build(Connector::new(scope, Arc::clone(&tls)));
+            (scope, client)
+        };
+        Ok(Self { pools: AddressScope::ALL.iter().copied().map(pool).collect() })
+    }
+
+    /// Sends, and waits for the head of the answer.
+    pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse> {
+        let (_, client) = self
+            .pools
+            .iter()
+            .find(|(pool, _)| *pool == scope)
+            .ok_or_else(|| Error::new(ErrorCode::Internal, "there is no pool for this address scope"))?;
+        let answer = client.request(request_of(armed)?).await.map_err(|why| send_error(&why))?;
+        let (mut parts, body) = answer.into_parts();
+        let reason = parts.extensions.remove::<hyper::ext::ReasonPhrase>().map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body })
+    }
+}
+
+fn request_of(armed: ArmedRequest) -> Result<Request<Body>> {
+    let parts = armed.into_parts();
+    let uri = http::Uri::from_maybe_shared(parts.uri).map_err(|_| {
+        // The parser's error would quote the URL, which by now holds what was injected.
+        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow").with_hint("percent-encode it")
+    })?;
+    let mut request = Request::new(parts.body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_11;
+    *request.headers_mut() = parts.headers;
+    request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
+    if let header::Entry::Vacant(agent) = request.headers_mut().entry(header::USER_AGENT) {
+        agent.insert(HeaderValue::from_static(concat!("agentsecrets/", env!("CARGO_PKG_VERSION"))));
+    }
+    if let header::Entry::Vacant(accept) = request.headers_mut().entry(header::ACCEPT) {
+        accept.insert(HeaderValue::from_static("*/*"));
+    }
+    Ok(request)
+}
+
+/// Keeps our own words and drops the library's, which may quote the URL.
+fn send_error(why: &hyper_util::client::legacy::Error) -> Error {
+    let mut source = std::error::Error::source(why);
+    while let Some(cause) = source {
+        if let Some(own) = cause.downcast_ref::<Error>() {
+            return own.clone();
+        }
+        source = cause.source();
+    }
+    Error::new(ErrorCode::UpstreamUnreachable, "the upstream broke off before it answered")
+}
+
+/// The deadline passed.
+pub(crate) fn timed_out(limit: Duration) -> Error {
+    Error::new(ErrorCode::Timeout, format!("the call took longer than {} ms", limit.as_millis()))
+        .with_hint("raise the call's timeout")
+}

@@ -1,1 +1,22 @@
-//! AgentSecrets.
+//! A friendly and a hostile API over real TLS on loopback.
+//!
+//! It remembers every request as it arrived, and gives the credential back in every way a careless or malicious host
+//! might. `README.md` beside this crate lists the routes.
+
+mod certificate;
+mod coding;
+mod form;
+mod http1;
+mod http2;
+mod listen;
+mod message;
+mod options;
+mod record;
+mod routes;
+mod source;
+mod upstream;
+
+pub use certificate::Authority;
+pub use options::{Api, Certificate, Options, Protocol};
+pub use record::{Outcome, Received, State};
+pub use upstream::Upstream;

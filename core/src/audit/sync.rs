@@ -1,0 +1,156 @@
+//! Records reach the disk by group: one thread syncs for all, off the way of a call.
+
+use std::fs::File;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::writer::generation;
+
+/// After the first record of a group; with the time a sync takes it stays within the 100 ms promised.
+const GROUP: Duration = Duration::from_millis(80);
+
+/// The thread and what it is told. Dropping it syncs what is left.
+pub(super) struct Syncer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+    generation: u64,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    done: watch::Sender<Done>,
+    broken: AtomicBool,
+}
+
+struct Queue {
+    /// What may have unsynced bytes; the last one is being written.
+    files: Vec<Arc<File>>,
+    /// How many records were written by this process.
+    ticket: u64,
+    dirty: bool,
+    urgent: bool,
+    stop: bool,
+}
+
+/// Up to which ticket records were synced, or could not be.
+#[derive(Clone, Copy, Default)]
+struct Done {
+    synced: u64,
+    failed: u64,
+}
+
+impl Syncer {
+    pub(super) fn start(file: Arc<File>) -> io::Result<Self> {
+        let queue = Queue { files: vec![file], ticket: 0, dirty: false, urgent: false, stop: false };
+        let shared = Arc::new(Shared {
+            queue: Mutex::new(queue),
+            wake: Condvar::new(),
+            done: watch::Sender::new(Done::default()),
+            broken: AtomicBool::new(false),
+        });
+        let of_thread = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("agentsecrets-log".into()).spawn(move || of_thread.run())?;
+        Ok(Self { shared, thread: Some(thread), generation: generation() })
+    }
+
+    /// Another segment is written from now on; `folder` holds its name.
+    pub(super) fn moved_to(&self, file: Arc<File>, folder: Option<File>) {
+        let mut queue = self.shared.queue();
+        queue.files.extend(folder.map(Arc::new));
+        queue.files.push(file);
+    }
+
+    /// A record was written.
+    pub(super) fn written(&self) {
+        let mut queue = self.shared.queue();
+        queue.ticket += 1;
+        if !queue.dirty {
+            queue.dirty = true;
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Whether the last sync failed, so that what was written may never reach the disk.
+    pub(super) fn is_broken(&self) -> bool {
+        self.shared.broken.load(Ordering::Acquire)
+    }
+
+    /// Resolves when everything written so far is on the disk, to whether it is.
+    pub(super) fn all_synced(&self) -> impl Future<Output = bool> + Send + 'static {
+        let mut done = self.shared.done.subscribe();
+        let mut queue = self.shared.queue();
+        let ticket = queue.ticket;
+        if done.borrow().synced < ticket && !queue.urgent {
+            queue.urgent = true;
+            self.shared.wake.notify_one();
+        }
+        async move {
+            let reached = done.wait_for(|done| done.synced >= ticket || done.failed >= ticket).await;
+            reached.is_ok_and(|done| done.synced >= ticket)
+        }
+    }
+}
+
+impl Drop for Syncer {
+    fn drop(&mut self) {
+        if self.generation != generation() {
+            return; // The thread is the parent's, and the parent's queue may be locked for ever in this child.
+        }
+        self.shared.queue().stop = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // It ends by itself; a panic of it has been reported by the hook.
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        loop {
+            let (files, ticket, stop) = self.next_group();
+            if ticket > self.done.borrow().synced {
+                self.sync(&files, ticket);
+            }
+            if stop {
+                return;
+            }
+        }
+    }
+
+    /// Waits for a first record, then for the group to gather or for somebody who waits.
+    fn next_group(&self) -> (Vec<Arc<File>>, u64, bool) {
+        let idle = |queue: &mut Queue| !queue.dirty && !queue.stop;
+        let queue = self.wake.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
+        let gathering = |queue: &mut Queue| !queue.urgent && !queue.stop;
+        let gathered = self.wake.wait_timeout_while(queue, GROUP, gathering);
+        let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        (queue.dirty, queue.urgent) = (false, false);
+        (queue.files.clone(), queue.ticket, queue.stop)
+    }
+
+    fn sync(&self, files: &[Arc<File>], ticket: u64) {
+        let synced = files.iter().try_for_each(|file| file.sync_data());
+        self.broken.store(synced.is_err(), Ordering::Release);
+        let mut queue = self.queue();
+        if synced.is_ok() {
+            queue.files.drain(..files.len() - 1);
+        } else {
+            queue.dirty = true; // Tried again with the next group, until the disk is well.
+        }
+        drop(queue);
+        self.done.send_modify(|done| match synced {
+            Ok(()) => done.synced = ticket,
+            Err(_) => done.failed = ticket,
+        });
+    }
+}

@@ -1,0 +1,188 @@
+//! One connection to the broker, driven by whoever uses it.
+//!
+//! There is no task behind it: the future that waits for an answer also moves the bytes, so a call costs no wake-up of
+//! another thread, and dropping the call closes the socket, which is how the broker learns of a cancellation.
+
+use std::future::Future;
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as _, Frame};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use super::peer::{check_peer, socket_address};
+use super::protocol::{TAIL, TailHeader};
+use crate::call::Body;
+use crate::error::{Error, ErrorCode, Result};
+use crate::response::{SafeBody, Tail};
+
+/// How many idle connections are kept; more would only hold descriptors of a broker that is idle too.
+const MAX_IDLE: usize = 64;
+
+pub(crate) struct Connection {
+    sender: http1::SendRequest<Body>,
+    driver: Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>,
+}
+
+/// What became of an exchange that did not succeed.
+pub(crate) enum Unsent {
+    /// Nothing was written: the request may go over another connection.
+    Returned(Box<Request<Body>>),
+    /// Something was written, or it cannot be known.
+    Failed(Error),
+}
+
+impl Unsent {
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Failed(error) => error,
+            Self::Returned(_) => Error::new(ErrorCode::BrokerUnavailable, "the broker closed a new connection"),
+        }
+    }
+}
+
+impl Connection {
+    pub(crate) async fn open(socket: &std::path::Path) -> Result<Self> {
+        let (address, _folder) = socket_address(socket)?;
+        let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
+        check_peer(stream.as_fd())?;
+        let (sender, driver) =
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|why| gone(&why))?;
+        Ok(Self { sender, driver: Box::pin(driver) })
+    }
+
+    /// Whether the connection can take a request. An idle one that the broker closed says so here.
+    pub(crate) async fn ready(&mut self) -> bool {
+        std::future::poll_fn(|cx| {
+            let ended = self.driver.as_mut().poll(cx).is_ready();
+            match self.sender.poll_ready(cx) {
+                Poll::Ready(result) => Poll::Ready(result.is_ok() && !ended),
+                Poll::Pending if ended => Poll::Ready(false),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn exchange(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
+        let mut answer = std::pin::pin!(self.sender.try_send_request(request));
+        let driver = &mut self.driver;
+        std::future::poll_fn(move |cx| {
+            if let Poll::Ready(result) = answer.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            let _ = driver.as_mut().poll(cx);
+            answer.as_mut().poll(cx)
+        })
+        .await
+        .map_err(|mut failed| match failed.take_message() {
+            Some(request) => Unsent::Returned(Box::new(request)),
+            None => Unsent::Failed(gone(&failed.error())),
+        })
+    }
+}
+
+/// Idle connections of one process.
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<Vec<Connection>>);
+
+impl Pool {
+    pub(crate) fn take(&self) -> Option<Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
+        }
+    }
+}
+
+/// A body that comes through the socket; it carries its connection, and gives it back when it is read out.
+pub(crate) struct LinkBody {
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+    body: Incoming,
+    tail: Tail,
+}
+
+impl LinkBody {
+    pub(crate) fn new(connection: Connection, pool: Arc<Pool>, body: Incoming, tail: Tail) -> Self {
+        Self { connection: Some(connection), pool, body, tail }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
+            return Poll::Ready(frame);
+        }
+        if let Some(connection) = &mut self.connection {
+            let _ = connection.driver.as_mut().poll(cx);
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn finish(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.pool.give_back(connection);
+        }
+    }
+}
+
+impl SafeBody for LinkBody {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        loop {
+            if self.connection.is_none() {
+                return Poll::Ready(None);
+            }
+            match ready!(self.poll_frame(cx)) {
+                None => {
+                    self.finish();
+                    return Poll::Ready(None);
+                }
+                Some(Err(why)) => {
+                    self.connection = None;
+                    return Poll::Ready(Some(Err(gone(&why))));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(frame) => {
+                        let Some((tail, error)) = tail_of(frame) else { continue };
+                        self.tail = tail;
+                        if let Some(error) = error {
+                            self.finish();
+                            return Poll::Ready(Some(Err(error)));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn tail(&self) -> Tail {
+        self.tail.clone()
+    }
+}
+
+fn tail_of(frame: Frame<Bytes>) -> Option<(Tail, Option<Error>)> {
+    let trailers = frame.into_trailers().ok()?;
+    TailHeader::read(trailers.get(TAIL)?).ok()
+}
+
+/// The broker went away; nothing of the cause's text is kept, as it may quote what was in flight.
+pub(crate) fn gone(why: &dyn std::error::Error) -> Error {
+    let kind = why
+        .source()
+        .unwrap_or(why)
+        .downcast_ref::<std::io::Error>()
+        .map_or_else(|| "it closed the connection".to_owned(), |why| why.kind().to_string());
+    Error::new(ErrorCode::BrokerUnavailable, format!("the broker does not answer: {kind}"))
+}

@@ -1,0 +1,170 @@
+//! The client side: calls and questions over pooled bare connections, with the broker started where none runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Request, Response as HttpResponse, header};
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+
+use super::connection::{Connection, LinkBody, Pool, Unsent};
+use super::protocol::{
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_PATH, TAIL,
+    TailHeader, broken, json_header, read_error, strip_hop,
+};
+use super::start::{Launch, socket_path};
+use crate::call::{Body, Call, DEFAULT_TIMEOUT};
+use crate::context::Selection;
+use crate::control::{Question, SetRequest};
+use crate::error::{Error, ErrorCode, Result};
+use crate::home::Home;
+use crate::log_safe::SafeUrl;
+use crate::resolve::SecretInput;
+use crate::response::{Response, SafeBody, Tail};
+
+/// The way to a home's broker.
+pub(crate) struct Link {
+    socket: PathBuf,
+    launch: Launch,
+    pool: Arc<Pool>,
+}
+
+impl Link {
+    /// A link to the broker of `home`. Nothing is connected or started yet.
+    pub(crate) fn new(home: &Home, executable: Option<&Path>) -> Result<Self> {
+        home.config()?;
+        Ok(Self { socket: socket_path(home), launch: Launch::new(home, executable), pool: Arc::default() })
+    }
+
+    pub(crate) async fn call(&self, call: Call, selection: &Selection) -> Result<Response> {
+        let started = Instant::now();
+        let deadline = call.timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let (request, url, max_response) = request_of(call, selection)?;
+        // The broker holds the deadline; a second more here tells its own death from the upstream's silence.
+        let grace = deadline.saturating_add(std::time::Duration::from_secs(1));
+        let exchange = tokio::time::timeout(grace, self.exchange(request)).await;
+        let (connection, answer) = exchange.map_err(|_| crate::send::timed_out(deadline))??;
+        self.response(connection, answer, url, max_response, started)
+    }
+
+    fn response(
+        &self,
+        connection: Connection,
+        answer: HttpResponse<Incoming>,
+        asked: SafeUrl,
+        max_response: u64,
+        started: Instant,
+    ) -> Result<Response> {
+        let (mut parts, body) = answer.into_parts();
+        if let Some(error) = parts.headers.get(&ERROR) {
+            return Err(read_error(error)?);
+        }
+        let said = parts.headers.remove(ANSWER).ok_or_else(|| broken("the answer header is missing"))?;
+        let said: AnswerHeader =
+            serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the answer header is not readable"))?;
+        let (tail, error) = match parts.headers.remove(TAIL) {
+            Some(tail) => TailHeader::read(&tail)?,
+            None => (Tail::default(), None),
+        };
+        if let Some(error) = error {
+            return Err(error);
+        }
+        strip_hop(&mut parts.headers);
+        let url = said.url.as_deref().map(SafeUrl::parse).transpose()?.unwrap_or(asked);
+        let body = Box::new(LinkBody::new(connection, Arc::clone(&self.pool), body, tail));
+        Ok(Response { status: parts.status, reason: said.reason, headers: parts.headers, url, body, max_response, started })
+    }
+
+    pub(crate) async fn ask(&self, question: &Question) -> Result<serde_json::Value> {
+        let text = serde_json::to_vec(question).map_err(|_| broken("a question cannot be written"))?;
+        let request = Request::post(ASK_PATH).header(header::HOST, "broker").body(Body::from(text));
+        self.answered(request.map_err(|_| broken("a question cannot be written"))?).await
+    }
+
+    pub(crate) async fn set<T: DeserializeOwned>(&self, said: &SetRequest, value: SecretInput) -> Result<T> {
+        let request = Request::post(SET_PATH).header(header::HOST, "broker").header(CALL, json_header(said)?);
+        let request = request.body(value.into_body()).map_err(|_| broken("a value cannot be sent"))?;
+        self.answered(request).await
+    }
+
+    /// Tells a running broker to end. `false` where none runs.
+    pub(crate) async fn finish(&self, how: Finish) -> Result<bool> {
+        let Ok(connection) = Connection::open(&self.socket).await else { return Ok(false) };
+        let text = serde_json::to_vec(&how).map_err(|_| broken("a question cannot be written"))?;
+        let request = Request::post(FINISH_PATH).header(header::HOST, "broker").body(Body::from(text));
+        let request = request.map_err(|_| broken("a question cannot be written"))?;
+        let (connection, answer) = self.over(connection, request).await.map_err(Unsent::into_error)?;
+        self.read(connection, answer).await
+    }
+
+    async fn answered<T: DeserializeOwned>(&self, request: Request<Body>) -> Result<T> {
+        let (connection, answer) = self.exchange(request).await?;
+        self.read(connection, answer).await
+    }
+
+    async fn read<T: DeserializeOwned>(&self, connection: Connection, answer: HttpResponse<Incoming>) -> Result<T> {
+        let (parts, body) = answer.into_parts();
+        if let Some(error) = parts.headers.get(&ERROR) {
+            return Err(read_error(error)?);
+        }
+        let mut body = LinkBody::new(connection, Arc::clone(&self.pool), body, Tail::default());
+        let mut text = Vec::new();
+        while let Some(chunk) = std::future::poll_fn(|cx| body.poll_chunk(cx)).await {
+            text.extend_from_slice(&chunk?);
+        }
+        serde_json::from_slice(&text).map_err(|_| broken("an answer is not readable"))
+    }
+
+    /// Sends over an idle connection, else a new one, else starts the broker.
+    async fn exchange(&self, request: Request<Body>) -> Result<(Connection, HttpResponse<Incoming>)> {
+        let mut request = request;
+        while let Some(mut idle) = self.pool.take() {
+            if !idle.ready().await {
+                continue;
+            }
+            match self.over(idle, request).await {
+                Ok(done) => return Ok(done),
+                Err(Unsent::Returned(back)) => request = *back,
+                Err(Unsent::Failed(error)) => return Err(error),
+            }
+        }
+        let connection = self.connect().await?;
+        self.over(connection, request).await.map_err(Unsent::into_error)
+    }
+
+    async fn connect(&self) -> Result<Connection> {
+        match Connection::open(&self.socket).await {
+            Ok(connection) => Ok(connection),
+            Err(error) if error.code() == ErrorCode::BrokerUnavailable && error.retryable() => {
+                self.launch.start().await?;
+                Connection::open(&self.socket).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn over(
+        &self,
+        mut connection: Connection,
+        request: Request<Body>,
+    ) -> Result<(Connection, HttpResponse<Incoming>), Unsent> {
+        let answer = connection.exchange(request).await?;
+        Ok((connection, answer))
+    }
+}
+
+/// The request a call is on the socket, and what of the call the answer needs.
+fn request_of(call: Call, selection: &Selection) -> Result<(Request<Body>, SafeUrl, u64)> {
+    let header = json_header(&CallHeader::of(&call, selection))?;
+    let mut request = Request::builder().method(call.method).uri(call.url.to_wire());
+    if let Some(headers) = request.headers_mut() {
+        *headers = call.headers;
+        headers.insert(CALL, header);
+        headers.insert(header::TE, http::HeaderValue::from_static("trailers"));
+    }
+    let request = request.body(call.body).map_err(|_| {
+        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow").with_hint("percent-encode it")
+    })?;
+    Ok((request, call.url, call.max_response))
+}

@@ -1,0 +1,259 @@
+//! What an agent asks besides calls: names, states, records. One request and one answer type, whatever the backend.
+
+use serde::{Deserialize, Serialize};
+
+use crate::context::Selection;
+use crate::error::{Error, ErrorCode, Stage};
+use crate::secret_ref::{Label, SecretName};
+
+/// A question to the engine. Nothing here loosens a limit; what destroys carries the owner's signed act.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "snake_case")]
+#[non_exhaustive]
+pub(crate) enum Ask {
+    Status,
+    Secrets,
+    Check { names: Vec<SecretName> },
+    Grants { name: Option<SecretName> },
+    Allowlist,
+    Environments,
+    Projects,
+    UseEnvironment { environment: Label },
+    Deny { name: SecretName, rules: Vec<String> },
+    Delete { name: SecretName, act: Option<SignedAct> },
+    Anchor,
+}
+
+/// A question with the selection it is asked under.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Question {
+    pub(crate) selection: Selection,
+    #[serde(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// What only the owner may have done to stored values. Bound to the very record it destroys, so it cannot be replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// The home's id.
+    pub home: uuid::Uuid,
+    /// What is done.
+    pub kind: ActKind,
+    /// The project's name.
+    pub project: Label,
+    /// The environment's name.
+    pub environment: Label,
+    /// The secrets and the records they have now.
+    pub records: Vec<(SecretName, String)>,
+}
+
+/// The kinds of [`Act`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ActKind {
+    /// Values are replaced.
+    Overwrite,
+    /// Values are destroyed.
+    Delete,
+}
+
+/// An act under the owner's signature.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignedAct {
+    /// The act, as the JSON text that was signed.
+    pub act: String,
+    /// Ed25519 over it, in base64url.
+    pub signature: String,
+}
+
+/// A new value's destination.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SetRequest {
+    pub(crate) selection: Selection,
+    pub(crate) name: SecretName,
+    #[serde(default)]
+    pub(crate) weak: bool,
+    #[serde(default)]
+    pub(crate) act: Option<SignedAct>,
+}
+
+/// A secret as it is listed: its name and history, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretInfo {
+    /// The name.
+    pub name: SecretName,
+    /// How often it has been set.
+    pub version: u64,
+    /// The id of the sealed record that holds the value now.
+    pub record: String,
+    /// When it was first set.
+    pub created: jiff::Timestamp,
+    /// When it was last set.
+    pub updated: jiff::Timestamp,
+    /// Where it may go, as rules.
+    pub destinations: Vec<String>,
+}
+
+/// Whether a name is there, and whether anything may be done with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checked {
+    /// The name asked for.
+    pub name: SecretName,
+    /// Whether the project and environment hold it.
+    pub present: bool,
+    /// Whether any destination is granted.
+    pub granted: bool,
+    /// The id of the sealed record that holds the value now.
+    pub record: Option<String>,
+}
+
+/// A grant as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GrantInfo {
+    /// The secret.
+    pub secret: SecretName,
+    /// The project it is in.
+    pub project: Label,
+    /// Where it may go.
+    pub rule: String,
+    /// In which places of a request.
+    pub slots: Vec<String>,
+    /// With which methods; none named means any.
+    pub methods: Vec<String>,
+    /// In which environment; none named means any.
+    pub environment: Option<Label>,
+    /// Until when.
+    pub expires: Option<jiff::Timestamp>,
+    /// Whether a private address is permitted.
+    pub private: bool,
+    /// Caller's headers it permits besides.
+    pub permit_headers: Vec<String>,
+    /// `active`, `expired` or `denied`.
+    pub state: String,
+}
+
+/// Where things stand.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The version of what answers.
+    pub version: String,
+    /// The home's folder.
+    pub home: String,
+    /// `broker` or `in-process`.
+    pub isolation: String,
+    /// The broker's process id, where one answers.
+    pub broker_pid: Option<u32>,
+    /// Where sealed records rest: `keychain` or `file`.
+    pub store: String,
+    /// Where the use key lies: `keychain`, `passphrase`, `file` or `fd`.
+    pub use_key: String,
+    /// Whether the use key is not open.
+    pub locked: bool,
+    /// Whether the home has an owner key.
+    pub owner: bool,
+    /// The workspace in use.
+    pub workspace: Option<Label>,
+    /// The project in use.
+    pub project: Option<Label>,
+    /// The environment in use.
+    pub environment: Option<Label>,
+    /// How many secrets the environment holds; absent while locked.
+    pub secrets: Option<usize>,
+    /// How many grants the project has.
+    pub grants: Option<usize>,
+    /// The policy's serial number.
+    pub policy_serial: Option<u64>,
+    /// Why the selection or policy is not usable, where it is not.
+    pub problem: Option<Problem>,
+    /// How many audit records there are.
+    pub audit_records: Option<u64>,
+    /// Bytes of locked memory, and bytes that the limit did not let lock.
+    pub memory: Option<MemoryReport>,
+}
+
+/// An error as it is shown in a status.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// The stable code.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What mends it.
+    pub hint: Option<String>,
+}
+
+impl From<&crate::Error> for Problem {
+    fn from(error: &crate::Error) -> Self {
+        Self {
+            code: error.code().to_string(),
+            message: error.message().to_owned(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+/// How much of the memory that holds values could be locked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryReport {
+    /// Bytes locked.
+    pub locked: u64,
+    /// Bytes the limit did not let lock.
+    pub unlocked: u64,
+}
+
+/// A project as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectInfo {
+    /// The project's name.
+    pub name: Label,
+    /// The directories linked to it.
+    pub directories: Vec<String>,
+    /// Whether it is the one in use here.
+    pub current: bool,
+}
+
+/// An environment as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvironmentInfo {
+    /// The environment's name.
+    pub name: Label,
+    /// How many secrets it holds.
+    pub secrets: usize,
+    /// Whether it is the one in use here.
+    pub current: bool,
+}
+
+/// An error as it crosses a socket: the whole of it, so that no host sees less than the core said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct WireError {
+    code: String,
+    stage: String,
+    retryable: bool,
+    message: String,
+    hint: Option<String>,
+}
+
+impl WireError {
+    pub(crate) fn of(error: &Error) -> Self {
+        Self {
+            code: error.code().to_string(),
+            stage: error.stage().to_string(),
+            retryable: error.retryable(),
+            message: error.message().to_owned(),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+
+    pub(crate) fn into_error(self) -> Error {
+        let Some(code) = ErrorCode::parse(&self.code) else {
+            // A newer side's code: its words are kept, as they say more than a code this version could choose.
+            return Error::new(ErrorCode::Internal, format!("{}: {}", self.code, self.message)).at(Stage::Broker);
+        };
+        let error = Error::new(code, self.message).with_retryable(self.retryable);
+        let error = error.at(Stage::parse(&self.stage).unwrap_or(code.stage()));
+        match self.hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}

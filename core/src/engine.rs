@@ -1,0 +1,78 @@
+//! The pipeline: the stages in order, and nothing else.
+//!
+//! `follow` repeats it for redirects and retries, `closing` ends the audit record with the body, `loaded` holds the
+//! policy in force, `needles` what is looked for, `answers` what is asked besides calls.
+
+mod answers;
+mod closing;
+mod follow;
+mod loaded;
+mod needles;
+mod open;
+mod place;
+mod state;
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+pub use open::Engine;
+
+use crate::audit::Begun;
+use crate::call::Call;
+use crate::context::Place;
+use crate::error::{Error, Result};
+use crate::inject::arm;
+use crate::policy::{Asked, Permitted};
+use crate::redact::redact;
+use crate::resolve::resolve;
+use crate::response::Response;
+
+impl Engine {
+    /// One request: policy, resolve, inject, send, redact, with the audit around them.
+    async fn once(&self, call: Call, place: &Place, started: Instant) -> Result<Response> {
+        let loaded = self.loaded()?;
+        let permitted = loaded.policy.check(&asked(&call, place)).map_err(|why| self.denied(&call, place, why, started))?;
+        let begun = self.audit.begin(&self.event(&call, place, Some(&permitted)))?;
+        let (url, limits) = (call.url.clone(), closing::Limits::of(&call, started));
+        match self.through(call, place, &loaded, permitted, &begun).await {
+            Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits)),
+            Err(why) => Err(closing::failed(begun, why)),
+        }
+    }
+
+    async fn through(
+        &self,
+        call: Call,
+        place: &Place,
+        loaded: &loaded::Loaded,
+        permitted: Permitted,
+        _begun: &Begun,
+    ) -> Result<(crate::redact::Head, crate::redact::RedactedBody)> {
+        self.audit.make_durable().await?;
+        let resolved = resolve(self.vault()?, place.workspace_id, permitted).await?;
+        let (armed, forms) = arm(call, &resolved)?;
+        let scanner = self.needles.scanner(self.vault()?, loaded, place, &resolved, &forms).await?;
+        let raw = loaded.sender.send(armed, resolved.scope()).await.map_err(|why| needles::redacted(why, &scanner))?;
+        redact(raw, scanner)
+    }
+
+    /// Records a call that was refused before it began.
+    fn denied(&self, call: &Call, place: &Place, why: Error, started: Instant) -> Error {
+        let event = self.event(call, place, None);
+        self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
+    }
+}
+
+fn asked<'a>(call: &'a Call, place: &'a Place) -> Asked<'a> {
+    Asked {
+        project: place.project_id,
+        project_name: &place.project,
+        environment: &place.environment,
+        method: &call.method,
+        url: &call.url,
+        headers: &call.headers,
+        injections: &call.injections,
+        now: Timestamp::now(),
+    }
+}

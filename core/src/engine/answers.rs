@@ -1,0 +1,266 @@
+//! What is asked besides calls. Nothing here loosens a limit.
+
+use serde_json::Value;
+use std::sync::Arc;
+
+use super::open::Engine;
+use super::state::State;
+use crate::audit::{DenyChange, Event, Identity};
+use crate::context::{Place, STANDARD_ENVIRONMENTS, Selection};
+use crate::control::{
+    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct,
+    Status,
+};
+use crate::error::{Error, ErrorCode, Result, Stage};
+use crate::owner;
+use crate::policy::{DenyEntry, Rule};
+use crate::resolve::{SecretInput, in_background};
+use crate::secret_ref::{Label, SecretName};
+use crate::store::{Expectation, HomeLock, Listed, NewSecret};
+
+impl Engine {
+    /// Answers a question.
+    pub(crate) async fn ask(self: &Arc<Self>, question: &Question) -> Result<Value> {
+        let (engine, question) = (Arc::clone(self), question.clone());
+        in_background(move || engine.answer(&question)).await
+    }
+
+    fn answer(&self, question: &Question) -> Result<Value> {
+        let selection = &question.selection;
+        match &question.ask {
+            Ask::Status => json(&self.status(selection)),
+            Ask::Secrets => json(&self.secrets(&self.place(selection)?)?),
+            Ask::Check { names } => json(&self.check(&self.place(selection)?, names)?),
+            Ask::Grants { name } => json(&self.grants(selection, name.as_ref())?),
+            Ask::Allowlist => {
+                let list = &self.loaded()?.document.allowlist;
+                json(&list.as_ref().map(|rules| rules.iter().map(ToString::to_string).collect::<Vec<_>>()))
+            }
+            Ask::Environments => json(&self.environments(&self.place(selection)?)?),
+            Ask::Projects => json(&self.projects(selection)?),
+            Ask::UseEnvironment { environment } => json(&self.use_environment(selection, environment)?),
+            Ask::Deny { name, rules } => json(&self.deny(selection, name, rules)?),
+            Ask::Delete { name, act } => json(&self.delete(&self.place(selection)?, name, act.as_ref())?),
+            Ask::Anchor => json(&self.audit.anchor()?),
+        }
+    }
+
+    /// Stores a value under a new name, or over an old one with the owner's act.
+    pub(crate) async fn set(self: &Arc<Self>, said: &SetRequest, value: SecretInput) -> Result<SecretInfo> {
+        let (engine, said) = (Arc::clone(self), said.clone());
+        in_background(move || {
+            let place = engine.place(&said.selection)?;
+            let exists = engine.listed(&place, &said.name)?;
+            let expectation = match (&exists, &said.act) {
+                (None, _) => Expectation::New,
+                (Some(listed), act) => {
+                    engine.authorised(act.as_ref(), ActKind::Overwrite, &place, listed)?;
+                    Expectation::Overwrite
+                }
+            };
+            let secret = NewSecret { name: said.name.clone(), input: value, weak: said.weak };
+            engine.vault()?.set(&place.in_store(), secret, expectation)?;
+            let info = engine.secrets(&place)?.into_iter().find(|info| info.name == said.name);
+            info.ok_or_else(|| Error::new(ErrorCode::StoreUnavailable, "another process deleted the name at once"))
+        })
+        .await
+    }
+
+    fn delete(&self, place: &Place, name: &SecretName, act: Option<&SignedAct>) -> Result<()> {
+        let listed = self.listed(place, name)?;
+        if let Some(listed) = &listed {
+            self.authorised(act, ActKind::Delete, place, listed)?;
+        }
+        self.vault()?.delete(&place.in_store(), name)
+    }
+
+    /// Refuses unless the owner signed this very act on this very record.
+    fn authorised(&self, act: Option<&SignedAct>, kind: ActKind, place: &Place, listed: &Listed) -> Result<()> {
+        let refused = |what: &str| {
+            Error::new(ErrorCode::OwnerRequired, format!("{} {what}", listed.name))
+                .with_hint("run the command at a terminal, or give the passphrase with --passphrase-fd N")
+        };
+        let Some(act) = act else { return Err(refused("has a value; replacing or deleting it is the owner's act")) };
+        let act = owner::verify_act(&self.config, act)?;
+        let record = listed.record.to_string();
+        let names_it = act.records.iter().any(|(name, id)| *name == listed.name && *id == record);
+        if act.kind == kind && act.project == place.project && act.environment == place.environment && names_it {
+            return Ok(());
+        }
+        Err(refused("was changed since the owner signed"))
+    }
+
+    fn listed(&self, place: &Place, name: &SecretName) -> Result<Option<Listed>> {
+        Ok(self.vault()?.list(&place.in_store())?.into_iter().find(|listed| listed.name == *name))
+    }
+
+    fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
+        let loaded = self.loaded()?;
+        let granted = |name: &SecretName| {
+            let own = loaded.document.grants.iter().filter(|grant| grant.project == place.project_id && grant.secret == *name);
+            own.map(|grant| grant.terms.rule.short()).collect::<Vec<_>>()
+        };
+        let info = |listed: Listed| SecretInfo {
+            destinations: granted(&listed.name),
+            name: listed.name,
+            version: listed.version,
+            record: listed.record.to_string(),
+            created: listed.created,
+            updated: listed.updated,
+        };
+        Ok(self.vault()?.list(&place.in_store())?.into_iter().map(info).collect())
+    }
+
+    fn check(&self, place: &Place, names: &[SecretName]) -> Result<Vec<Checked>> {
+        let secrets = self.secrets(place)?;
+        let checked = |name: &SecretName| {
+            let found = secrets.iter().find(|info| info.name == *name);
+            Checked {
+                name: name.clone(),
+                present: found.is_some(),
+                granted: found.is_some_and(|info| !info.destinations.is_empty()),
+                record: found.map(|info| info.record.clone()),
+            }
+        };
+        Ok(names.iter().map(checked).collect())
+    }
+
+    fn grants(&self, selection: &Selection, name: Option<&SecretName>) -> Result<Vec<GrantInfo>> {
+        let loaded = self.loaded()?;
+        let place = self.place(selection)?;
+        let now = jiff::Timestamp::now();
+        let own = |grant: &&crate::policy::Grant| {
+            grant.project == place.project_id && name.is_none_or(|name| grant.secret == *name)
+        };
+        let info = |grant: &crate::policy::Grant| GrantInfo {
+            secret: grant.secret.clone(),
+            project: place.project.clone(),
+            rule: grant.terms.rule.to_string(),
+            slots: grant.terms.slots.iter().map(ToString::to_string).collect(),
+            methods: grant.terms.methods.iter().map(ToString::to_string).collect(),
+            environment: grant.terms.environment.clone(),
+            expires: grant.terms.expires,
+            private: grant.terms.private,
+            permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
+            state: match (grant.expired(now), loaded.overlay.takes_away(grant)) {
+                (_, true) => "denied",
+                (true, false) => "expired",
+                (false, false) => "active",
+            }
+            .to_owned(),
+        };
+        Ok(loaded.document.grants.iter().filter(own).map(info).collect())
+    }
+
+    fn environments(&self, place: &Place) -> Result<Vec<EnvironmentInfo>> {
+        let vault = self.vault()?;
+        let mut names = STANDARD_ENVIRONMENTS.iter().map(|name| Label::parse(name)).collect::<Result<Vec<_>>>()?;
+        for other in vault.places()? {
+            if other.project == place.project_id && !names.contains(&other.environment) {
+                names.push(other.environment);
+            }
+        }
+        let info = |name: Label| {
+            let at = Place { environment: name.clone(), ..place.clone() };
+            Ok(EnvironmentInfo {
+                secrets: vault.list(&at.in_store())?.len(),
+                current: name == place.environment,
+                name,
+            })
+        };
+        names.into_iter().map(info).collect()
+    }
+
+    fn use_environment(&self, selection: &Selection, environment: &Label) -> Result<()> {
+        let place = self.place(selection)?;
+        let known = self.environments(&place)?;
+        if !known.iter().any(|info| info.name == *environment) {
+            let names: Vec<&str> = known.iter().map(|info| info.name.as_str()).collect();
+            return Err(Error::new(ErrorCode::InvalidCall, format!("{} has no environment {environment}", place.project))
+                .at(Stage::Context)
+                .with_hint(format!("one of {}; a new one begins with: agentsecrets secrets set NAME --environment {environment}", names.join(", "))));
+        }
+        State::choose(&self.home, place.project_id, environment.clone())
+    }
+
+    fn projects(&self, selection: &Selection) -> Result<Vec<ProjectInfo>> {
+        let loaded = self.loaded()?;
+        let current = self.place(selection).ok().map(|place| place.project_id);
+        let info = |project: &crate::policy::Project| ProjectInfo {
+            name: project.name.clone(),
+            directories: loaded
+                .document
+                .links
+                .iter()
+                .filter(|link| link.project == project.id)
+                .map(|link| link.directory.clone())
+                .collect(),
+            current: current == Some(project.id),
+        };
+        Ok(loaded.document.projects.iter().map(info).collect())
+    }
+
+    /// Takes a permission away. The record comes first: an overlay that the audit does not know of cannot be told from
+    /// one that was put back.
+    fn deny(&self, selection: &Selection, name: &SecretName, rules: &[String]) -> Result<Vec<GrantInfo>> {
+        let place = self.place(selection)?;
+        let parsed = rules.iter().map(|text| Rule::parse(text)).collect::<Result<Vec<_>>>()?;
+        let _lock = HomeLock::acquire(self.home.root())?;
+        let loaded = self.loaded()?;
+        let mut overlay = loaded.overlay.clone();
+        let targets = if parsed.is_empty() { vec![None] } else { parsed.into_iter().map(Some).collect() };
+        let mut added = false;
+        for rule in targets {
+            let entry =
+                DenyEntry { project: place.project_id, secret: name.clone(), rule, serial: loaded.document.serial };
+            added |= overlay.deny(entry);
+        }
+        if added {
+            let event = Event {
+                workspace: Some(place.workspace.clone()),
+                project: Some(place.project.clone()),
+                environment: Some(place.environment.clone()),
+                secrets: vec![name.clone()],
+                ..Event::new(Identity::Anonymous, self.isolation)
+            };
+            // Written first with the count it will have, so that a crash between the two leaves a stricter overlay.
+            overlay.count = self.audit.deny_count()? + 1;
+            owner::save_denies(&self.home, &self.config, &self.opened()?.key, &overlay)?;
+            self.audit.deny_changed(DenyChange::Added, &event)?;
+        }
+        self.grants(selection, Some(name))
+    }
+
+    fn status(&self, selection: &Selection) -> Status {
+        let loaded = self.loaded();
+        let place = self.place(selection);
+        let at = place.as_ref().ok();
+        let secrets = at.and_then(|place| Some(self.vault().ok()?.list(&place.in_store()).ok()?.len()));
+        let grants = loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
+            loaded.document.grants.iter().filter(|grant| grant.project == place.project_id).count()
+        });
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            home: self.home.root().display().to_string(),
+            isolation: self.isolation.as_str().to_owned(),
+            broker_pid: (self.isolation == crate::audit::Isolation::Broker).then(std::process::id),
+            store: self.config.store.to_string(),
+            use_key: self.config.unlock.kind().to_owned(),
+            locked: self.is_locked(),
+            owner: self.config.owner,
+            workspace: at.map(|place| place.workspace.clone()),
+            project: at.map(|place| place.project.clone()),
+            environment: at.map(|place| place.environment.clone()),
+            secrets,
+            grants,
+            policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
+            problem: loaded.as_ref().err().or(place.as_ref().err()).map(Problem::from),
+            audit_records: self.audit.anchor().ok().map(|anchor| anchor.seq),
+            memory: Some(crate::resolve::memory_report()),
+        }
+    }
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Value> {
+    serde_json::to_value(value).map_err(|_| Error::new(ErrorCode::Internal, "an answer cannot be written"))
+}

@@ -1,0 +1,139 @@
+//! The end of a call: whichever way it goes, its audit record is closed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::audit::{Begun, Ended, Outcome, Reason};
+use crate::call::{Call, DEFAULT_TIMEOUT};
+use crate::error::{Error, ErrorCode, Result};
+use crate::log_safe::SafeUrl;
+use crate::redact::{Head, RedactedBody};
+use crate::response::{Response, SafeBody, Tail, too_large};
+
+/// What a call may take.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    started: Instant,
+    timeout: Duration,
+    max_response: u64,
+    buffered: bool,
+}
+
+impl Limits {
+    pub(super) fn of(call: &Call, started: Instant) -> Self {
+        Self {
+            started,
+            timeout: call.timeout.unwrap_or(DEFAULT_TIMEOUT),
+            max_response: call.max_response,
+            buffered: call.buffered,
+        }
+    }
+}
+
+/// The answer, with the open record in its body.
+pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begun, limits: Limits) -> Response {
+    let deadline = limits.buffered.then(|| {
+        let at = tokio::time::Instant::from_std(limits.started + limits.timeout);
+        Box::pin(tokio::time::sleep_until(at))
+    });
+    let body = Closing { body, status: head.status.as_u16(), begun: Some(begun), limits, deadline, seen: 0, incomplete: false };
+    Response {
+        status: head.status,
+        reason: head.reason,
+        headers: head.headers,
+        url,
+        body: Box::new(body),
+        max_response: limits.max_response,
+        started: limits.started,
+    }
+}
+
+/// Closes the record of a call that failed before it was answered.
+pub(super) fn failed(begun: Begun, why: Error) -> Error {
+    // What was refused is told apart from what went wrong.
+    let refused = matches!(why.code().exit_code(), 3 | 5);
+    let outcome = if refused { Outcome::Denied } else { Outcome::Failed };
+    let ended = Ended {
+        outcome,
+        status: None,
+        reason: Some(Reason::Code(why.code())),
+        redacted: Vec::new(),
+        duration_ms: Some(millis(begun.elapsed())),
+    };
+    begun.end(ended).err().unwrap_or(why)
+}
+
+/// A body that closes the call's record at its end, its failure or its drop.
+struct Closing {
+    body: RedactedBody,
+    status: u16,
+    begun: Option<Begun>,
+    limits: Limits,
+    deadline: Option<Pin<Box<tokio::time::Sleep>>>,
+    seen: u64,
+    incomplete: bool,
+}
+
+impl Closing {
+    fn close(&mut self, outcome: Outcome, code: Option<ErrorCode>) {
+        let Some(begun) = self.begun.take() else { return };
+        let tail = self.body.tail();
+        let echoed = (!tail.redacted.is_empty() || tail.unnamed).then_some(Reason::CredentialEcho);
+        let ended = Ended {
+            outcome,
+            status: Some(self.status),
+            reason: code.map(Reason::Code).or(echoed),
+            redacted: tail.redacted,
+            duration_ms: Some(millis(begun.elapsed())),
+        };
+        self.incomplete = begun.end(ended).is_err();
+    }
+
+    fn fail(&mut self, why: Error) -> Poll<Option<Result<Bytes>>> {
+        self.close(Outcome::Failed, Some(why.code()));
+        Poll::Ready(Some(Err(why)))
+    }
+}
+
+impl SafeBody for Closing {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        match self.body.poll_chunk(cx) {
+            Poll::Ready(Some(Ok(chunk))) => {
+                self.seen += chunk.len() as u64;
+                if self.limits.buffered && self.seen > self.limits.max_response {
+                    return self.fail(too_large(self.limits.max_response));
+                }
+                Poll::Ready(Some(Ok(chunk)))
+            }
+            Poll::Ready(Some(Err(why))) => self.fail(why),
+            Poll::Ready(None) => {
+                self.close(Outcome::Ok, None);
+                Poll::Ready(None)
+            }
+            Poll::Pending => match &mut self.deadline {
+                Some(deadline) if deadline.as_mut().poll(cx).is_ready() => {
+                    self.fail(crate::send::timed_out(self.limits.timeout))
+                }
+                _ => Poll::Pending,
+            },
+        }
+    }
+
+    fn tail(&self) -> Tail {
+        Tail { audit_incomplete: self.incomplete, ..self.body.tail() }
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.close(Outcome::Cancelled, Some(ErrorCode::Cancelled));
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,71 @@
+//! The policy in force: read when its files change, verified each time, and shared until then.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
+
+use super::open::Engine;
+use crate::error::Result;
+use crate::owner;
+use crate::policy::{DenyOverlay, Document, Policy};
+use crate::send::Sender;
+
+/// A verified policy and what was built from it.
+pub(crate) struct Loaded {
+    /// Differs from every other of this process.
+    pub(crate) id: u64,
+    pub(crate) document: Document,
+    pub(crate) overlay: DenyOverlay,
+    pub(crate) policy: Policy,
+    pub(crate) sender: Arc<Sender>,
+    stamp: Stamp,
+}
+
+/// What a file system says of the policy's files; whoever replaces one changes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp([(u64, i64, i64, u64); 2]);
+
+impl Stamp {
+    fn of(engine: &Engine) -> Self {
+        let of = |path: &Path| {
+            path.symlink_metadata().map_or((0, 0, 0, 0), |found| (found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+        };
+        Self([of(&engine.home.file("policy.json")), of(&engine.home.file("deny.json"))])
+    }
+}
+
+impl Engine {
+    /// The policy in force.
+    ///
+    /// # Errors
+    /// `store_locked`; `policy_invalid` where it is unsigned, altered, older than one seen, or the overlay is missing.
+    pub(crate) fn loaded(&self) -> Result<Arc<Loaded>> {
+        let stamp = Stamp::of(self);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {
+            return Ok(Arc::clone(loaded));
+        }
+        let before = current.take();
+        let loaded = Arc::new(self.load(stamp, before.as_deref())?);
+        *current = Some(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    fn load(&self, stamp: Stamp, before: Option<&Loaded>) -> Result<Loaded> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let key = &self.opened()?.key;
+        let document = owner::load_policy(&self.home, &self.config)?;
+        owner::check_pin(&self.home, &self.config, key, &document)?;
+        let overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let sender = match before {
+            Some(before) if before.document.trust == document.trust => Arc::clone(&before.sender),
+            _ => {
+                let roots: Vec<String> = document.trust.iter().map(|root| root.pem.clone()).collect();
+                Arc::new(Sender::new(&roots)?)
+            }
+        };
+        let policy = Policy::new(&document, &overlay);
+        Ok(Loaded { id: COUNT.fetch_add(1, Ordering::Relaxed), document, overlay, policy, sender, stamp })
+    }
+}

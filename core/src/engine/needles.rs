@@ -1,0 +1,157 @@
+//! What an answer is searched for: every value granted to the caller, and everything this engine has ever injected.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use uuid::Uuid;
+
+use super::loaded::Loaded;
+use crate::context::Place;
+use crate::error::{Error, Result};
+use crate::inject::WireForm;
+use crate::policy::Slot;
+use crate::redact::{Found, Known, Scanner};
+use crate::resolve::{MIN_VALUE, Resolved, SecretValue, in_background};
+use crate::secret_ref::{Label, SecretName};
+use crate::store::Vault;
+
+/// How many scanners are kept: one for each project and environment in use.
+const MAX_SCANNERS: usize = 16;
+
+/// The scanners of one engine. Building one costs more than a call, so each set of values has one.
+#[derive(Default)]
+pub(crate) struct Needles {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Everything injected in this engine's life, by the address of the value that is kept alive here.
+    injected: HashMap<usize, Needle>,
+    built: Vec<(Key, Arc<Scanner>)>,
+}
+
+#[derive(Clone)]
+struct Needle {
+    name: SecretName,
+    value: Arc<SecretValue>,
+    /// Whether the value is ever `user:password`, of which the user is not secret.
+    basic: bool,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Key {
+    policy: u64,
+    generation: u64,
+    project: Uuid,
+    environment: Label,
+    injected: usize,
+}
+
+impl Needles {
+    /// The scanner for an answer to this call.
+    pub(crate) async fn scanner(
+        &self,
+        vault: &Arc<Vault>,
+        loaded: &Loaded,
+        place: &Place,
+        resolved: &Resolved,
+        forms: &[WireForm],
+    ) -> Result<Arc<Scanner>> {
+        let injected = self.remember(resolved);
+        let key = Key {
+            policy: loaded.id,
+            generation: vault.generation()?,
+            project: place.project_id,
+            environment: place.environment.clone(),
+            injected,
+        };
+        let weak = resolved.values().any(|(_, value, _)| value.len() < MIN_VALUE);
+        if let (false, Some(scanner)) = (weak, self.built(&key)) {
+            return Ok(scanner);
+        }
+        let needles = self.all(vault, loaded, place).await?;
+        let scanner = Arc::new(build(&needles, if weak { forms } else { &[] }));
+        if !weak {
+            self.keep(key, &scanner);
+        }
+        Ok(scanner)
+    }
+
+    /// Adds what this call injects, and says how much has been injected so far.
+    fn remember(&self, resolved: &Resolved) -> usize {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for (name, value, basic) in resolved.values() {
+            let needle = state
+                .injected
+                .entry(Arc::as_ptr(value) as usize)
+                .or_insert_with(|| Needle { name: name.clone(), value: Arc::clone(value), basic });
+            if basic && !needle.basic {
+                needle.basic = true;
+                state.built.clear();
+            }
+        }
+        state.injected.len()
+    }
+
+    fn built(&self, key: &Key) -> Option<Arc<Scanner>> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.built.iter().find(|(built, _)| built == key).map(|(_, scanner)| Arc::clone(scanner))
+    }
+
+    fn keep(&self, key: Key, scanner: &Arc<Scanner>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.built.retain(|(built, _)| built.project != key.project || built.environment != key.environment);
+        if state.built.len() >= MAX_SCANNERS {
+            state.built.remove(0);
+        }
+        state.built.push((key, Arc::clone(scanner)));
+    }
+
+    async fn all(&self, vault: &Arc<Vault>, loaded: &Loaded, place: &Place) -> Result<Vec<Needle>> {
+        let now = jiff::Timestamp::now();
+        let granted: Vec<(SecretName, bool)> = loaded
+            .policy
+            .granted_secrets(place.project_id, &place.environment, now)
+            .map(|(name, slots)| (name.clone(), slots.iter().any(|slot| matches!(slot, Slot::Basic))))
+            .collect();
+        let (vault, at) = (Arc::clone(vault), place.in_store());
+        let mut needles = in_background(move || {
+            let needle = |(name, basic): (SecretName, bool)| match vault.value(&at, &name) {
+                Ok(value) => Some(Needle { name, value, basic }),
+                // Granted before it is set, or damaged: then there is no value that could come back.
+                Err(_) => None,
+            };
+            Ok(granted.into_iter().filter_map(needle).collect::<Vec<_>>())
+        })
+        .await?;
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        needles.extend(state.injected.values().cloned());
+        Ok(needles)
+    }
+}
+
+fn build(needles: &[Needle], forms: &[WireForm]) -> Scanner {
+    let mut known = Vec::with_capacity(needles.len() * 2);
+    for needle in needles {
+        // EXPOSE: the scanner's tables are made of the values it looks for.
+        let value = needle.value.expose();
+        known.push(Known { label: Some(needle.name.clone()), value });
+        if let (true, Some(colon)) = (needle.basic, value.iter().position(|byte| *byte == b':')) {
+            known.push(Known { label: Some(needle.name.clone()), value: &value[colon + 1..] });
+        }
+    }
+    let wire: Vec<Known<'_>> =
+        forms.iter().map(|form| Known { label: Some(form.name.clone()), value: &form.text }).collect();
+    Scanner::build(&known, &wire)
+}
+
+/// An error's text, searched like everything else that leaves.
+pub(crate) fn redacted(error: Error, scanner: &Scanner) -> Error {
+    match scanner.redact_text(error.message().as_bytes(), &mut Found::default()) {
+        None => error,
+        Some(text) => Error::new(error.code(), String::from_utf8_lossy(&text).into_owned())
+            .at(error.stage())
+            .with_retryable(error.retryable()),
+    }
+}

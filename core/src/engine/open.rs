@@ -1,0 +1,120 @@
+//! What an engine is made of, and how it is opened.
+
+use std::sync::{Arc, Mutex};
+
+use super::loaded::Loaded;
+use super::needles::Needles;
+use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
+use crate::call::Call;
+use crate::context::Place;
+use crate::crypto::UseKey;
+use crate::error::{Error, ErrorCode, Result};
+use crate::home::{Home, HomeConfig, Unlock};
+use crate::owner::{self, Unlocked};
+use crate::policy::Permitted;
+use crate::store::{self, Vault};
+
+/// The pipeline and what it works with: policy, values, connections, evidence.
+pub struct Engine {
+    pub(super) home: Home,
+    pub(super) config: HomeConfig,
+    pub(super) isolation: audit::Isolation,
+    pub(super) audit: AuditLog,
+    pub(super) needles: Needles,
+    pub(super) current: Mutex<Option<Arc<Loaded>>>,
+    opened: Option<Opened>,
+}
+
+pub(super) struct Opened {
+    pub(super) key: UseKey,
+    pub(super) vault: Arc<Vault>,
+}
+
+impl Engine {
+    /// The engine of a broker: open with the use key it was given, locked without.
+    ///
+    /// # Errors
+    /// `store_corrupted`, `store_unavailable`, `audit_unavailable`.
+    pub fn broker(home: &Home, unlocked: Option<Unlocked>) -> Result<Arc<Self>> {
+        Self::open(home, unlocked.map(|Unlocked(key)| key), audit::Isolation::Broker)
+    }
+
+    /// The engine of a broker that opens the use key by itself, where its place needs no human; locked otherwise.
+    ///
+    /// # Errors
+    /// Those of [`broker`](Self::broker), and of reading the place.
+    pub fn self_opened(home: &Home) -> Result<Arc<Self>> {
+        let config = home.config()?;
+        let human = config.unlock == Unlock::Passphrase || store::marker::is_set(&home.run());
+        let key = if human { None } else { Some(owner::open_use_key(&config, None)?) };
+        Self::open(home, key, audit::Isolation::Broker)
+    }
+
+    /// An engine in the caller's process.
+    pub(crate) async fn in_process(home: &Home, place: Option<&Unlock>) -> Result<Arc<Self>> {
+        let (home, place) = (home.clone(), place.cloned());
+        let open = move || {
+            let config = home.config()?;
+            let locked = place.is_none() && store::marker::is_set(&home.run());
+            let key = if locked { return Err(owner::locked()) } else { owner::open_use_key(&config, place.as_ref())? };
+            Self::open(&home, Some(key), audit::Isolation::InProcess)
+        };
+        tokio::task::spawn_blocking(open)
+            .await
+            .map_err(|_| Error::new(ErrorCode::Internal, "opening the store was interrupted"))?
+    }
+
+    fn open(home: &Home, key: Option<UseKey>, isolation: audit::Isolation) -> Result<Arc<Self>> {
+        let config = home.config()?;
+        let document = owner::load_policy(home, &config);
+        let durable = document.is_ok_and(|document| document.audit.durable);
+        let opened = key.map(|key| Opened::new(home, &config, key)).transpose()?;
+        Ok(Arc::new(Self {
+            audit: AuditLog::open(&home.audit(), audit::Options { durable })?,
+            home: home.clone(),
+            config,
+            isolation,
+            needles: Needles::default(),
+            current: Mutex::new(None),
+            opened,
+        }))
+    }
+
+    /// Whether the use key is not open.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.opened.is_none()
+    }
+
+    pub(super) fn opened(&self) -> Result<&Opened> {
+        self.opened.as_ref().ok_or_else(owner::locked)
+    }
+
+    pub(super) fn vault(&self) -> Result<&Arc<Vault>> {
+        self.opened().map(|opened| &opened.vault)
+    }
+
+    /// What is known of a call before it is made. Its path is templated by the rule that permitted it.
+    pub(super) fn event(&self, call: &Call, place: &Place, permitted: Option<&Permitted>) -> Event {
+        let pattern = permitted.and_then(Permitted::path_pattern).map(|pattern| pattern.as_str());
+        Event {
+            workspace: Some(place.workspace.clone()),
+            project: Some(place.project.clone()),
+            environment: Some(place.environment.clone()),
+            secrets: call.injections.iter().map(|injection| injection.secret.name().clone()).collect(),
+            styles: call.injections.iter().map(|injection| injection.auth.style()).collect(),
+            method: Some(MethodName::of(&call.method)),
+            origin: Some(call.url.origin().clone()),
+            path: Some(PathTemplate::new(call.url.path(), pattern)),
+            ..Event::new(Identity::Anonymous, self.isolation)
+        }
+    }
+}
+
+impl Opened {
+    fn new(home: &Home, config: &HomeConfig, key: UseKey) -> Result<Self> {
+        let store = store::open(config.store, home.root(), config.id)?;
+        let vault = Arc::new(Vault::open(home.root(), config.id, store, &key)?);
+        Ok(Self { key, vault })
+    }
+}

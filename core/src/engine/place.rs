@@ -1,0 +1,108 @@
+//! From a selection, which proposes, to a place, which the home has decided.
+
+use super::state::State;
+use crate::context::{DEFAULT_ENVIRONMENT, Place, Proposal, Selection};
+use crate::error::{Error, ErrorCode, Result};
+use crate::policy::{Document, Project};
+use crate::secret_ref::Label;
+
+/// The place a selection means.
+///
+/// # Errors
+/// `project_not_found`; `project_not_linked` for a project file the home has not linked to its directory, and for a
+/// project that is linked nowhere.
+pub(crate) fn find(document: &Document, selection: &Selection, state: &State) -> Result<Place> {
+    if let Some(workspace) = selection.workspace.as_ref().filter(|name| **name != document.workspace.name) {
+        return Err(Error::new(ErrorCode::ProjectNotFound, format!("this home has no workspace {workspace}")));
+    }
+    let project = match (&selection.project, &selection.proposal) {
+        (Some(name), _) => named(document, name)?,
+        (None, Some(proposal)) => proposed(document, proposal)?,
+        (None, None) => document
+            .project(document.default_project)
+            .ok_or_else(|| Error::new(ErrorCode::PolicyInvalid, "the policy's default project is missing"))?,
+    };
+    let proposal = selection.proposal.as_ref().filter(|proposal| proposal.project == project.name);
+    let environment = match &selection.environment {
+        Some(environment) => environment.clone(),
+        None => match state.environment(project.id).or_else(|| proposal?.environment.clone()) {
+            Some(environment) => environment,
+            None => Label::parse(DEFAULT_ENVIRONMENT)?,
+        },
+    };
+    Ok(Place {
+        workspace: document.workspace.name.clone(),
+        workspace_id: document.workspace.id,
+        project: project.name.clone(),
+        project_id: project.id,
+        environment,
+    })
+}
+
+fn named<'d>(document: &'d Document, name: &Label) -> Result<&'d Project> {
+    let project = document
+        .project_named(name)
+        .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no project {name}")))?;
+    if document.is_linked(project.id) { Ok(project) } else { Err(not_linked(name)) }
+}
+
+/// A project file counts only where a human has linked its very directory to the project it names.
+fn proposed<'d>(document: &'d Document, proposal: &Proposal) -> Result<&'d Project> {
+    let linked = document.links.iter().find(|link| std::path::Path::new(&link.directory) == proposal.directory);
+    linked
+        .and_then(|link| document.project(link.project))
+        .filter(|project| project.name == proposal.project)
+        .ok_or_else(|| not_linked(&proposal.project))
+}
+
+fn not_linked(name: &Label) -> Error {
+    Error::new(ErrorCode::ProjectNotLinked, format!("the project {name} is not linked here"))
+        .with_hint(format!("agentsecrets project use {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Path, PathBuf};
+
+    fn label(text: &str) -> Label {
+        Label::parse(text).expect("label")
+    }
+
+    fn document() -> Document {
+        let mut document =
+            Document::new(uuid::Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
+        let (production, _) = document.create_project(label("production")).expect("new");
+        document.create_project(label("unlinked")).expect("new");
+        let _ = document.link(Path::new("/srv/production"), production).expect("linked");
+        document
+    }
+
+    fn proposal(directory: &str, project: &str) -> Selection {
+        let proposal = Proposal { directory: PathBuf::from(directory), project: label(project), environment: None };
+        Selection { proposal: Some(proposal), ..Selection::default() }
+    }
+
+    #[test]
+    fn a_cloned_repository_cannot_choose_the_production_project() {
+        let found = find(&document(), &proposal("/srv/production", "production"), &State::default()).expect("linked");
+        assert_eq!(found.project.as_str(), "production");
+        for (directory, project) in [("/tmp/clone", "production"), ("/srv/production", "agents"), ("/tmp/clone", "nowhere")] {
+            let error = find(&document(), &proposal(directory, project), &State::default()).expect_err("not linked");
+            assert_eq!(error.code(), ErrorCode::ProjectNotLinked);
+            assert_eq!(error.hint(), Some(format!("agentsecrets project use {project}").as_str()));
+        }
+    }
+
+    #[test]
+    fn a_name_reaches_linked_projects_only() {
+        let choose = |name| {
+            let selection = Selection { project: Some(label(name)), ..Selection::default() };
+            find(&document(), &selection, &State::default())
+        };
+        assert_eq!(choose("production").expect("linked").environment.as_str(), "development");
+        assert_eq!(choose("unlinked").expect_err("unlinked").code(), ErrorCode::ProjectNotLinked);
+        assert_eq!(choose("nowhere").expect_err("unknown").code(), ErrorCode::ProjectNotFound);
+        assert_eq!(find(&document(), &Selection::default(), &State::default()).expect("default").project.as_str(), "agents");
+    }
+}

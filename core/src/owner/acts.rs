@@ -1,0 +1,178 @@
+//! What the owner may change in the policy, as the command line asks for it.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::policy::{Change, Document, Grant, Rule, Slot, Terms, TrustRoot, parse_expiry, parse_method};
+use crate::secret_ref::{Label, SecretName};
+
+/// A change of the policy. Each loosens something, or makes something that loosens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyAct {
+    /// A secret may go to places.
+    Allow(Allow),
+    /// Upstream TLS trusts the certificates of this PEM text.
+    Trust {
+        /// One certificate or more.
+        pem: String,
+    },
+    /// Upstream TLS trusts a certificate no more.
+    Untrust {
+        /// The certificate's id, or the beginning of one.
+        id: String,
+    },
+    /// There is another project.
+    CreateProject {
+        /// Its name.
+        name: Label,
+    },
+    /// A directory's project file is believed.
+    Link {
+        /// The directory.
+        directory: PathBuf,
+        /// The project.
+        project: Label,
+    },
+}
+
+/// The terms of a grant, as typed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Allow {
+    /// The project's name.
+    pub project: Label,
+    /// The secret.
+    pub name: SecretName,
+    /// Where it may go; each gives a grant.
+    pub rules: Vec<String>,
+    /// Paths, for rules that carry none.
+    #[serde(default)]
+    pub paths: Vec<String>,
+    /// Places in the request; none means `Authorization`.
+    #[serde(default)]
+    pub slots: Vec<String>,
+    /// Methods; none means any.
+    #[serde(default)]
+    pub methods: Vec<String>,
+    /// The only environment.
+    #[serde(default)]
+    pub environment: Option<Label>,
+    /// For how long: `30d`, `12h`, `90m`.
+    #[serde(default)]
+    pub expires: Option<String>,
+    /// Whether private addresses may be reached.
+    #[serde(default)]
+    pub private: bool,
+    /// Caller's headers permitted besides.
+    #[serde(default)]
+    pub permit_headers: Vec<String>,
+}
+
+impl PolicyAct {
+    /// Applies the act to a document and says what becomes possible.
+    ///
+    /// # Errors
+    /// `invalid_call` for a malformed rule, slot, method or expiry, `project_not_found`.
+    pub(crate) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
+        match self {
+            Self::Allow(allow) => allow.apply(document, now),
+            Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
+            Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
+            Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
+            Self::Link { directory, project } => {
+                let id = document.project_named(project).ok_or_else(|| no_project(project))?.id;
+                Ok(vec![document.link(directory, id)?])
+            }
+        }
+    }
+}
+
+impl Allow {
+    /// Reads the terms without a document, so that a mistyped rule is said before a passphrase is asked for.
+    ///
+    /// # Errors
+    /// `invalid_call`.
+    pub fn check(&self) -> Result<()> {
+        self.terms(Timestamp::now()).map(|_| ())
+    }
+
+    fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
+        let project = document.project_named(&self.project).ok_or_else(|| no_project(&self.project))?.id;
+        self.terms(now)?
+            .into_iter()
+            .map(|terms| document.add_grant(Grant::new(project, self.name.clone(), terms, now)?))
+            .collect()
+    }
+
+    fn terms(&self, now: Timestamp) -> Result<Vec<Terms>> {
+        if self.rules.is_empty() {
+            return Err(Error::new(ErrorCode::InvalidCall, "no destination is named")
+                .with_hint(format!("agentsecrets allow {} api.example.com", self.name)));
+        }
+        let mut terms = Vec::new();
+        for text in &self.rules {
+            let rule = Rule::parse(text)?;
+            let rules = if self.paths.is_empty() {
+                vec![rule]
+            } else {
+                self.paths.iter().map(|path| rule.with_path(path)).collect::<Result<Vec<_>>>()?
+            };
+            for rule in rules {
+                terms.push(self.terms_of(rule, now)?);
+            }
+        }
+        Ok(terms)
+    }
+
+    fn terms_of(&self, rule: Rule, now: Timestamp) -> Result<Terms> {
+        let slots = self.slots.iter().map(|text| Slot::parse(text)).collect::<Result<Vec<_>>>()?;
+        let terms = Terms {
+            methods: self.methods.iter().map(|text| parse_method(text)).collect::<Result<_>>()?,
+            environment: self.environment.clone(),
+            expires: self.expires.as_deref().map(|text| parse_expiry(text, now)).transpose()?,
+            private: self.private,
+            permit_headers: self
+                .permit_headers
+                .iter()
+                .map(|name| crate::call::parse_header_name(name))
+                .collect::<Result<_>>()?,
+            ..Terms::new(rule).with_slots(slots)
+        };
+        // Made and dropped: a grant's own rules are checked before anybody is asked for a passphrase.
+        Grant::new(uuid::Uuid::nil(), self.name.clone(), terms, now).map(|grant| grant.terms)
+    }
+}
+
+/// The certificates of a PEM text.
+fn trust_roots(pem: &str) -> Result<Vec<TrustRoot>> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    use sha2::{Digest, Sha256};
+    let none = || {
+        Error::new(ErrorCode::InvalidCall, "the file holds no certificate in PEM")
+            .with_hint("agentsecrets trust add FILE.pem  # -----BEGIN CERTIFICATE-----")
+    };
+    let mut roots = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| none())?;
+        let mut store = rustls::RootCertStore::empty();
+        store.add(certificate.clone()).map_err(|_| none())?;
+        let id = crate::hex::lower(&Sha256::digest(&certificate));
+        roots.push(TrustRoot { subject: format!("certificate {}", &id[..16]), id, pem: to_pem(&certificate) });
+    }
+    if roots.is_empty() { Err(none()) } else { Ok(roots) }
+}
+
+fn to_pem(certificate: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+fn no_project(name: &Label) -> Error {
+    Error::new(ErrorCode::ProjectNotFound, format!("there is no project {name}"))
+}

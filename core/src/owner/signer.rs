@@ -1,0 +1,214 @@
+//! The owner's child: it alone reads the passphrase, opens the owner key and signs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::acts::PolicyAct;
+use super::process::{Child, Parent, fork};
+use super::prompt::{PassphraseSource, asking_tree, say};
+use super::{keys, policy_file};
+use crate::audit::{Anchor, Verdict};
+use crate::control::{Act, ActKind, SignedAct};
+use crate::crypto::OwnerKey;
+use crate::error::{Error, ErrorCode, Result};
+use crate::home::{Home, HomeConfig};
+use crate::store::HomeLock;
+
+const ACT_DOMAIN: &str = "agentsecrets/act/1";
+
+/// The owner, in a child of this process. The passphrase is asked for when the first signature is.
+pub struct Owner {
+    child: Option<Child>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Request {
+    Change(Vec<PolicyAct>),
+    Sign(Act),
+    Verify(Option<Anchor>),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Reply {
+    Changed(Vec<String>),
+    Signed(SignedAct),
+    Verified(Box<Verdict>),
+}
+
+impl Owner {
+    /// Forks the owner's child. Call it while the process has one thread.
+    ///
+    /// # Errors
+    /// `not_initialized`, `owner_absent` in a home made with `--no-owner`.
+    pub fn fork(home: &Home, source: PassphraseSource) -> Result<Self> {
+        let config = home.config()?;
+        if !config.owner {
+            return Err(Error::new(ErrorCode::OwnerAbsent, "this home was made with --no-owner; its policy is read-only"));
+        }
+        let home = home.clone();
+        let child = fork(move |mut parent| Session { home, config, source, owner: None }.serve(&mut parent))?;
+        Ok(Self { child: Some(child) })
+    }
+
+    /// Changes the policy and says what became possible.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`, `policy_invalid`, and those of the acts.
+    pub fn change(&mut self, acts: Vec<PolicyAct>) -> Result<Vec<String>> {
+        match self.ask(&Request::Change(acts))? {
+            Reply::Changed(said) => Ok(said),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Signs an act on stored values.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`.
+    pub fn sign(&mut self, act: Act) -> Result<SignedAct> {
+        match self.ask(&Request::Sign(act))? {
+            Reply::Signed(act) => Ok(act),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Verifies the audit log, every MAC included.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`, `audit_unavailable` where the log cannot be read.
+    pub fn verify_logs(&mut self, anchor: Option<Anchor>) -> Result<Verdict> {
+        match self.ask(&Request::Verify(anchor))? {
+            Reply::Verified(verdict) => Ok(*verdict),
+            _ => Err(confused()),
+        }
+    }
+
+    fn ask(&mut self, request: &Request) -> Result<Reply> {
+        self.child.as_mut().ok_or_else(confused)?.ask(request)
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            child.finish();
+        }
+    }
+}
+
+/// The child's side.
+struct Session {
+    home: Home,
+    config: HomeConfig,
+    source: PassphraseSource,
+    owner: Option<OwnerKey>,
+}
+
+impl Session {
+    fn serve(mut self, parent: &mut Parent) {
+        while let Ok(Some(request)) = parent.next::<Request>() {
+            let reply = match request {
+                Request::Change(acts) => self.change(&acts).map(Reply::Changed),
+                Request::Sign(act) => self.sign(&act).map(Reply::Signed),
+                Request::Verify(anchor) => self.verify(anchor.as_ref()).map(|verdict| Reply::Verified(Box::new(verdict))),
+            };
+            if parent.say(reply).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn change(&mut self, acts: &[PolicyAct]) -> Result<Vec<String>> {
+        // Tried on a copy first, so that nobody types a passphrase for what cannot be done.
+        let (_, planned, changed) = self.applied(acts)?;
+        if !changed {
+            return Ok(planned);
+        }
+        self.open(&planned)?;
+        // Read again under the lock: another owner act may have been signed while the passphrase was typed.
+        let _lock = HomeLock::acquire(self.home.root())?;
+        let (mut document, said, _) = self.applied(acts)?;
+        document.advance(Timestamp::now());
+        policy_file::save(&self.home, self.opened()?, &document)?;
+        Ok(said)
+    }
+
+    fn applied(&self, acts: &[PolicyAct]) -> Result<(crate::policy::Document, Vec<String>, bool)> {
+        let mut document = policy_file::load(&self.home, &self.config)?;
+        let (mut said, mut changed) = (Vec::new(), false);
+        for act in acts {
+            for change in act.apply(&mut document, Timestamp::now())? {
+                changed |= change.changed;
+                said.push(change.says);
+            }
+        }
+        Ok((document, said, changed))
+    }
+
+    fn sign(&mut self, act: &Act) -> Result<SignedAct> {
+        let names: Vec<&str> = act.records.iter().map(|(name, _)| name.as_str()).collect();
+        let verb = match act.kind {
+            ActKind::Overwrite => "gets a new value; the old one is lost",
+            ActKind::Delete => "is deleted; its value is lost",
+        };
+        self.open(&[format!("{} in {}/{} {verb}", names.join(", "), act.project, act.environment)])?;
+        let text = serde_json::to_string(act).map_err(|_| confused())?;
+        let signature = URL_SAFE_NO_PAD.encode(self.opened()?.sign(ACT_DOMAIN, text.as_bytes()));
+        Ok(SignedAct { act: text, signature })
+    }
+
+    fn verify(&mut self, anchor: Option<&Anchor>) -> Result<Verdict> {
+        self.open(&["The audit log is verified with the key of its first record".to_owned()])?;
+        let first = super::first_key::open(&self.home, &self.config, self.opened()?)?;
+        crate::audit::verify(&self.home.audit(), Some(&first), anchor)
+    }
+
+    /// Says what becomes possible and who asks, then reads the passphrase, once in the life of the command.
+    fn open(&mut self, sentences: &[String]) -> Result<()> {
+        if self.owner.is_some() {
+            return Ok(());
+        }
+        if self.source == PassphraseSource::Terminal {
+            let list: String = sentences.iter().map(|sentence| format!("  {sentence}\n")).collect();
+            say(&format!("{list}  asked by: {}\n", asking_tree()))?;
+        }
+        let mut attempts = self.source.attempts();
+        loop {
+            attempts -= 1;
+            let passphrase = self.source.read("Owner's passphrase: ")?;
+            match keys::open_owner(&self.home, &self.config, &passphrase) {
+                Err(error) if error.code() == ErrorCode::WrongPassphrase && attempts > 0 => {
+                    say("That does not open the owner key.\n")?;
+                }
+                opened => {
+                    self.owner = Some(opened?);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn opened(&self) -> Result<&OwnerKey> {
+        self.owner.as_ref().ok_or_else(confused)
+    }
+}
+
+/// Verifies an act and reads it.
+///
+/// # Errors
+/// `owner_required` where it is not signed by this home's owner or is another home's.
+pub(crate) fn verify_act(config: &HomeConfig, signed: &SignedAct) -> Result<Act> {
+    let refused = || Error::new(ErrorCode::OwnerRequired, "the act is not signed by this home's owner");
+    let signature = URL_SAFE_NO_PAD.decode(&signed.signature).map_err(|_| refused())?;
+    if !config.owner || !policy_file::policy_key(config)?.verify(ACT_DOMAIN, signed.act.as_bytes(), &signature) {
+        return Err(refused());
+    }
+    let act: Act = serde_json::from_str(&signed.act).map_err(|_| refused())?;
+    if act.home == config.id { Ok(act) } else { Err(refused()) }
+}
+
+fn confused() -> Error {
+    Error::new(ErrorCode::Internal, "the owner's child gave another answer than was asked for")
+}

@@ -1,0 +1,124 @@
+//! The owner's acts. Each changes the document and says what becomes possible; signing it is done by whoever holds the key.
+
+use std::path::Path;
+
+use uuid::Uuid;
+
+use super::change::{Change, no_longer, shown};
+use super::document::{Document, Link, Project, TrustRoot};
+use super::grant::Grant;
+use super::rule::Rule;
+use crate::error::{Error, ErrorCode, Result};
+use crate::secret_ref::{Label, SecretName};
+
+impl Document {
+    /// Adds a grant. One that opens the same thing is replaced, so that a new expiry takes the place of the old.
+    ///
+    /// # Errors
+    /// `project_not_found` where the grant's project is none of this document.
+    pub(crate) fn add_grant(&mut self, grant: Grant) -> Result<Change> {
+        if self.project(grant.project).is_none() {
+            return Err(no_project());
+        }
+        let says = grant.sentence();
+        let before = self.grants.len();
+        self.grants.retain(|other| !other.same_opening(&grant));
+        let says = if self.grants.len() < before { format!("{says} (as before)") } else { says };
+        self.grants.push(grant);
+        Ok(Change::made(says))
+    }
+
+    /// Takes back the grants of a secret for one rule, or all of them.
+    pub(crate) fn remove_grants(&mut self, project: Uuid, secret: &SecretName, rule: Option<&Rule>) -> Change {
+        let taken = |grant: &Grant| {
+            grant.project == project && grant.secret == *secret && rule.is_none_or(|rule| grant.terms.rule == *rule)
+        };
+        self.take(secret, taken)
+    }
+
+    /// Takes back one grant.
+    pub(crate) fn remove_grant(&mut self, id: Uuid) -> Change {
+        match self.grants.iter().find(|grant| grant.id == id).map(|grant| grant.secret.clone()) {
+            Some(secret) => self.take(&secret, |grant| grant.id == id),
+            None => Change::none("There is no such grant"),
+        }
+    }
+
+    fn take(&mut self, secret: &SecretName, taken: impl Fn(&Grant) -> bool) -> Change {
+        let (gone, kept): (Vec<Grant>, _) = self.grants.drain(..).partition(taken);
+        self.grants = kept;
+        match &gone[..] {
+            [] => Change::none(format!("{secret} has no such grant")),
+            gone => Change::made(no_longer(secret, gone)),
+        }
+    }
+
+    /// Makes a project.
+    ///
+    /// # Errors
+    /// `invalid_call` where the name is taken.
+    pub(crate) fn create_project(&mut self, name: Label) -> Result<(Uuid, Change)> {
+        if self.project_named(&name).is_some() {
+            return Err(Error::new(ErrorCode::InvalidCall, format!("there is a project {name} already"))
+                .with_hint(format!("agentsecrets project use {name}")));
+        }
+        let id = Uuid::now_v7();
+        let change = Change::made(format!("There will be a project {name}"));
+        self.projects.push(Project { id, name });
+        Ok((id, change))
+    }
+
+    /// Links a directory to a project, in place of the one it was linked to.
+    ///
+    /// # Errors
+    /// `project_not_found` for no project of this document, `invalid_call` for a path that is relative or not UTF-8.
+    pub(crate) fn link(&mut self, directory: &Path, project: Uuid) -> Result<Change> {
+        let name = self.project(project).ok_or_else(no_project)?.name.clone();
+        let directory = match directory.to_str() {
+            Some(text) if directory.is_absolute() => text.to_owned(),
+            _ => return Err(Error::new(ErrorCode::InvalidCall, "a linked directory has an absolute path of UTF-8")),
+        };
+        let link = Link { directory, project };
+        if self.links.contains(&link) {
+            return Ok(Change::none(format!("The directory works on {name} already")));
+        }
+        let says = format!("Agents in {} may use the secrets of {name}", shown(&link.directory));
+        self.links.retain(|other| other.directory != link.directory);
+        self.links.push(link);
+        Ok(Change::made(says))
+    }
+
+    /// Trusts a certificate for upstream TLS.
+    pub(crate) fn add_trust(&mut self, root: TrustRoot) -> Change {
+        if self.trust.iter().any(|other| other.id == root.id) {
+            return Change::none(format!("The certificate {} is trusted already", short_id(&root.id)));
+        }
+        let subject = shown(&root.subject);
+        let says = format!("Whoever holds the key of {subject} ({}) may pass for any host", short_id(&root.id));
+        self.trust.push(root);
+        Change::made(says)
+    }
+
+    /// Trusts a certificate no more; `id` may be a beginning of eight digits or more.
+    ///
+    /// # Errors
+    /// `invalid_call` where no certificate, or more than one, has an id that begins so.
+    pub(crate) fn remove_trust(&mut self, id: &str) -> Result<Change> {
+        let named = |root: &&TrustRoot| id.len() >= 8 && root.id.starts_with(&id.to_ascii_lowercase());
+        let found: Vec<TrustRoot> = self.trust.iter().filter(named).cloned().collect();
+        let [root] = &found[..] else {
+            return Err(Error::new(ErrorCode::InvalidCall, "not one trusted certificate has this id")
+                .with_hint("agentsecrets trust list  # the ids there are"));
+        };
+        self.trust.retain(|other| other.id != root.id);
+        Ok(Change::made(format!("{} is trusted no more", shown(&root.subject))))
+    }
+}
+
+fn short_id(id: &str) -> &str {
+    id.get(..16).unwrap_or(id)
+}
+
+fn no_project() -> Error {
+    Error::new(ErrorCode::ProjectNotFound, "the policy has no such project")
+}

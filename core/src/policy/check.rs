@@ -1,0 +1,273 @@
+//! The effective policy, and the one question it answers.
+
+use std::collections::HashMap;
+
+use http::{HeaderMap, Method};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::deny::DenyOverlay;
+use super::document::Document;
+use super::grant::Grant;
+use super::header;
+use super::path::{PathPattern, ambiguity};
+use super::reach::{Reach, is_in, reach};
+use super::refusal::Wanted;
+use super::rule::Rule;
+use super::slot::Slot;
+use crate::call::Injection;
+use crate::error::{Error, ErrorCode, Result};
+use crate::log_safe::SafeUrl;
+use crate::secret_ref::{Label, SecretName};
+use crate::send::address::AddressScope;
+
+/// What a caller asks for. Headers are its own, without those that carry a placeholder.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The project the call runs in.
+    pub(crate) project: Uuid,
+    /// Its name.
+    pub(crate) project_name: &'a Label,
+    /// The environment the call runs in.
+    pub(crate) environment: &'a Label,
+    /// The method.
+    pub(crate) method: &'a Method,
+    /// The URL that will be sent.
+    pub(crate) url: &'a SafeUrl,
+    /// The caller's own headers.
+    pub(crate) headers: &'a HeaderMap,
+    /// The names, and where their values would go.
+    pub(crate) injections: &'a [Injection],
+    /// The present.
+    pub(crate) now: Timestamp,
+}
+
+/// What the owner granted minus what was denied: built once, asked by every call.
+#[derive(Debug)]
+pub(crate) struct Policy {
+    workspace: Label,
+    projects: HashMap<Label, Place>,
+    secrets: HashMap<Uuid, HashMap<SecretName, Entry>>,
+    allowlist: Option<Vec<Rule>>,
+}
+
+#[derive(Debug)]
+struct Place {
+    id: Uuid,
+    linked: bool,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    grants: Vec<Grant>,
+    denied: bool,
+    denies: Vec<Rule>,
+}
+
+/// The proof that a call was permitted. [`Policy::check`] makes it and nothing else does.
+#[derive(Debug)]
+pub(crate) struct Permitted {
+    url: SafeUrl,
+    scope: AddressScope,
+    path: Option<PathPattern>,
+    checked: Vec<Checked>,
+}
+
+/// One injection as it was checked: what is resolved is what was asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// The project that holds the secret.
+    pub(crate) project: Uuid,
+    /// The environment.
+    pub(crate) environment: Label,
+    /// The secret.
+    pub(crate) secret: SecretName,
+    /// The rule that lets it go.
+    pub(super) rule: Rule,
+}
+
+impl Permitted {
+    /// The URL that was asked about, and the only one the values may go to.
+    pub(crate) fn url(&self) -> &SafeUrl {
+        &self.url
+    }
+
+    /// The addresses the host may have.
+    pub(crate) fn scope(&self) -> AddressScope {
+        self.scope
+    }
+
+    /// The path of the rule that matched, where it has one: the audit's template.
+    pub(crate) fn path_pattern(&self) -> Option<&PathPattern> {
+        self.path.as_ref()
+    }
+
+    /// The secrets, in the order of the call's injections.
+    pub(crate) fn checked(&self) -> &[Checked] {
+        &self.checked
+    }
+}
+
+impl Policy {
+    /// The policy of a verified document and a verified overlay.
+    pub(crate) fn new(document: &Document, overlay: &DenyOverlay) -> Self {
+        let mut secrets: HashMap<Uuid, HashMap<SecretName, Entry>> = HashMap::new();
+        for grant in &document.grants {
+            let project = secrets.entry(grant.project).or_default();
+            project.entry(grant.secret.clone()).or_default().grants.push(grant.clone());
+        }
+        for deny in &overlay.entries {
+            let project = secrets.entry(deny.project).or_default();
+            let entry = project.entry(deny.secret.clone()).or_default();
+            match &deny.rule {
+                Some(rule) => entry.denies.push(rule.clone()),
+                None => entry.denied = true,
+            }
+        }
+        let place = |id| Place { id, linked: document.is_linked(id) };
+        Self {
+            workspace: document.workspace.name.clone(),
+            projects: document.projects.iter().map(|project| (project.name.clone(), place(project.id))).collect(),
+            secrets,
+            allowlist: document.allowlist.clone(),
+        }
+    }
+
+    /// May these secrets go there?
+    ///
+    /// # Errors
+    /// `destination_not_allowed`, `slot_not_allowed`, `header_not_allowed` or `nothing_to_inject`, with the owner's
+    /// command as the hint; `project_not_found` and `project_not_linked` for a scoped name.
+    pub(crate) fn check(&self, asked: &Asked<'_>) -> Result<Permitted> {
+        if asked.injections.is_empty() {
+            return self.check_bare(asked);
+        }
+        let mut permitted = Permitted {
+            url: asked.url.clone(),
+            scope: AddressScope::PrivateAllowed,
+            path: None,
+            checked: Vec::with_capacity(asked.injections.len()),
+        };
+        let doubt = ambiguity(asked.url.path());
+        for injection in asked.injections {
+            let wanted = self.wanted(asked, injection, doubt)?;
+            let grants = self.matching(&wanted)?;
+            check_headers(&wanted, &grants)?;
+            // Several allows add up for one secret; several secrets bind one another.
+            let scope = |grant: &&Grant| grant.terms.rule.scope(grant.terms.private);
+            let scope = grants.iter().map(scope).reduce(AddressScope::widest).unwrap_or(AddressScope::PublicOnly);
+            permitted.scope = permitted.scope.strictest(scope);
+            let by_path = grants.iter().find(|grant| grant.terms.rule.path().is_some());
+            let rule = &by_path.unwrap_or(&grants[0]).terms.rule;
+            permitted.path = permitted.path.or_else(|| rule.path().cloned());
+            permitted.checked.push(wanted.checked(rule));
+        }
+        self.check_allowlist(asked)?;
+        Ok(permitted)
+    }
+
+    /// Every name granted in the project and environment, with the places its value may have been put in: what an
+    /// answer to this caller is searched for. A deny does not take a name out, as its value may have gone before.
+    pub(crate) fn granted_secrets<'p>(
+        &'p self,
+        project: Uuid,
+        environment: &Label,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&'p SecretName, Vec<&'p Slot>)> {
+        self.secrets.get(&project).into_iter().flatten().filter_map(move |(name, entry)| {
+            let here = |grant: &&Grant| !grant.expired(now) && is_in(grant, environment);
+            let slots: Vec<&Slot> = entry.grants.iter().filter(here).flat_map(|grant| &grant.terms.slots).collect();
+            (!slots.is_empty()).then_some((name, slots))
+        })
+    }
+
+    /// Where a name, perhaps scoped, is looked up.
+    fn wanted<'a>(
+        &self,
+        asked: &'a Asked<'a>,
+        injection: &'a Injection,
+        doubt: Option<&'static str>,
+    ) -> Result<Wanted<'a>> {
+        let scope = injection.secret.scope();
+        if scope.workspace.as_ref().is_some_and(|name| *name != self.workspace) {
+            return Err(Error::new(
+                ErrorCode::ProjectNotFound,
+                format!("this home has the workspace {}", self.workspace),
+            ));
+        }
+        let project = match &scope.project {
+            Some(name) if name != asked.project_name => match self.projects.get(name) {
+                Some(place) if place.linked => place.id,
+                Some(_) => {
+                    return Err(Error::new(ErrorCode::ProjectNotLinked, format!("no directory is linked to {name}"))
+                        .with_hint(format!("agentsecrets project use {name}")));
+                }
+                None => return Err(Error::new(ErrorCode::ProjectNotFound, format!("this home has no project {name}"))),
+            },
+            _ => asked.project,
+        };
+        let environment = scope.environment.as_ref().unwrap_or(asked.environment);
+        Ok(Wanted { asked, project, environment, injection, doubt })
+    }
+
+    /// The grants that permit the injection, at least one.
+    fn matching<'p>(&'p self, wanted: &Wanted<'_>) -> Result<Vec<&'p Grant>> {
+        let secret = wanted.injection.secret.name();
+        let Some(entry) = self.secrets.get(&wanted.project).and_then(|project| project.get(secret)) else {
+            return Err(wanted.refused(Reach::Nowhere, None));
+        };
+        let denied = entry.denies.iter().find(|deny| deny.touches(wanted.asked.url));
+        if entry.denied || denied.is_some() {
+            return Err(wanted.denied(if entry.denied { None } else { denied }));
+        }
+        let (mut matching, mut closest) = (Vec::new(), (Reach::Nowhere, None));
+        for grant in &entry.grants {
+            match reach(grant, wanted) {
+                Reach::Whole => matching.push(grant),
+                reach if reach > closest.0 => closest = (reach, Some(grant)),
+                _ => {}
+            }
+        }
+        if matching.is_empty() { Err(wanted.refused(closest.0, closest.1)) } else { Ok(matching) }
+    }
+
+    fn check_allowlist(&self, asked: &Asked<'_>) -> Result<()> {
+        match &self.allowlist {
+            Some(rules) if !rules.iter().any(|rule| rule.covers(asked.url)) => {
+                let origin = asked.url.origin();
+                let message = format!("the workspace allowlist does not name {origin}");
+                Err(Error::new(ErrorCode::DestinationNotAllowed, message)
+                    .with_hint(format!("agentsecrets workspace allowlist add {}", Rule::of(origin).short())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A call without a name goes to the allowlist's origins only: the broker is no open way out.
+    fn check_bare(&self, asked: &Asked<'_>) -> Result<Permitted> {
+        let allowed = self.allowlist.iter().flatten().find(|rule| rule.covers(asked.url));
+        let rule = allowed.ok_or_else(|| {
+            Error::new(ErrorCode::NothingToInject, "the call names no secret")
+                .with_hint("name the secret and its place, as in --bearer NAME; plain requests need no AgentSecrets")
+        })?;
+        Ok(Permitted {
+            url: asked.url.clone(),
+            scope: rule.scope(false),
+            path: rule.path().cloned(),
+            checked: Vec::new(),
+        })
+    }
+}
+
+/// Each secret's own grants must name a header that bends the request: what one secret's owner accepted does not count
+/// for another secret in the same call.
+fn check_headers(wanted: &Wanted<'_>, grants: &[&Grant]) -> Result<()> {
+    let headers = wanted.asked.headers;
+    for name in header::bending(headers) {
+        let permits = |grant: &&Grant| grant.terms.permit_headers.iter().any(|own| header::same_header(own, name));
+        if !grants.iter().any(permits) {
+            return Err(wanted.bends(name, grants[0]));
+        }
+    }
+    header::check_place(headers, &wanted.injection.auth)
+}

@@ -1,0 +1,303 @@
+//! Carries one body through a scanner, holding back what is not yet decided.
+//!
+//! Up to the last line feed everything is decided, behind it everything but the last [`WINDOW`] bytes: how much is
+//! released depends on lengths and line feeds, never on a value. What stands at a place is decided from the window
+//! behind it and no more, also where more is at hand, so that chunks make no difference.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use memchr::{memchr, memrchr};
+
+use super::Found;
+use super::scanner::{Hit, Scanner, Search};
+use super::walk::{Outcome, Pair};
+
+/// How much of a line without an end is held back.
+pub(super) const WINDOW: usize = 4096;
+
+/// How much is searched and released at a time, so that it stays in the nearest cache.
+pub(super) const BLOCK: usize = 32 * 1024;
+
+/// Redacts one stream.
+pub(crate) struct Redactor {
+    scanner: Arc<Scanner>,
+    stream: Stream,
+}
+
+impl Redactor {
+    /// Begins a stream.
+    pub(crate) fn new(scanner: Arc<Scanner>) -> Self {
+        Self { scanner, stream: Stream::default() }
+    }
+
+    /// Takes what has come and appends to `out` what is decided by it.
+    pub(crate) fn push(&mut self, chunk: &[u8], out: &mut Vec<u8>) {
+        self.stream.push(&self.scanner, chunk, out);
+    }
+
+    /// The stream has ended: appends the rest.
+    pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
+        self.stream.finish(&self.scanner, out);
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> &Found {
+        &self.stream.found
+    }
+}
+
+impl Scanner {
+    /// Redacts a whole body: the same bytes, not copied, where nothing was found.
+    pub(crate) fn redact_bytes(&self, body: Bytes, found: &mut Found) -> Bytes {
+        match self.redact_text(&body, found) {
+            Some(redacted) => redacted.into(),
+            None => body,
+        }
+    }
+}
+
+/// Redacts a whole text; `None` where nothing was found.
+pub(super) fn redact_whole(scanner: &Scanner, text: &[u8], found: &mut Found) -> Option<Vec<u8>> {
+    let (mut stream, mut out) = (Stream::default(), Vec::with_capacity(text.len()));
+    stream.push(scanner, text, &mut out);
+    stream.finish(scanner, &mut out);
+    for name in &stream.found.names {
+        found.add(Some(name));
+    }
+    found.unnamed |= stream.found.unnamed;
+    stream.found.any().then_some(out)
+}
+
+/// A form that may stand at a place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    /// Where to redact from: a base64 form's first bits may be in the character before it.
+    begin: u64,
+    /// Where the form is read from.
+    place: u64,
+    form: usize,
+    from: usize,
+}
+
+/// A form longer than the window, followed as the stream goes on.
+struct Followed {
+    form: usize,
+    /// Places in the stream and in the form.
+    pairs: Vec<(u64, usize)>,
+}
+
+/// The state of one stream.
+#[derive(Default)]
+struct Stream {
+    search: Search,
+    hits: Vec<Hit>,
+    /// What has come and is not decided.
+    held: Vec<u8>,
+    /// The place of its first byte in the stream: up to here all is decided.
+    decided: u64,
+    /// In the order in which they begin.
+    candidates: Vec<Candidate>,
+    followed: Vec<Followed>,
+    /// Up to here everything is covered by a replacement already written.
+    covered: u64,
+    found: Found,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.held.fill(0);
+        zeroize::optimization_barrier(&self.held);
+    }
+}
+
+impl Stream {
+    fn push(&mut self, scanner: &Scanner, chunk: &[u8], out: &mut Vec<u8>) {
+        for block in chunk.chunks(BLOCK) {
+            self.search.feed(scanner, block, &mut self.hits);
+            let end = self.decided + (self.held.len() + block.len()) as u64;
+            // A line feed farther from the end than the window makes no difference.
+            let near = &block[block.len().saturating_sub(WINDOW)..];
+            let line = memrchr(b'\n', near).map_or(0, |at| end - (near.len() - at - 1) as u64);
+            let decide = line.max(end.saturating_sub(WINDOW as u64)).max(self.decided);
+            self.take(scanner, block, decide, false, out);
+        }
+    }
+
+    fn finish(&mut self, scanner: &Scanner, out: &mut Vec<u8>) {
+        self.search.finish(scanner, &mut self.hits);
+        let end = self.decided + self.held.len() as u64;
+        self.take(scanner, &[], end, true, out);
+    }
+
+    /// Takes a block in and releases everything up to a place.
+    fn take(&mut self, scanner: &Scanner, block: &[u8], decide: u64, last: bool, out: &mut Vec<u8>) {
+        let idle = self.hits.is_empty() && self.candidates.is_empty() && self.followed.is_empty();
+        if !idle || self.covered > self.decided {
+            self.held.extend_from_slice(block);
+            self.queue_hits(scanner, last);
+            self.settle(scanner, decide, last, out);
+            return;
+        }
+        // Nothing to redact, so nothing to look at in one piece: what is released is copied once.
+        let release = (decide - self.decided) as usize;
+        let from_held = release.min(self.held.len());
+        let from_block = release - from_held;
+        self.forget(from_held, out);
+        if from_block > 0 {
+            out.extend_from_slice(&block[..from_block]);
+            self.decided += from_block as u64;
+        }
+        self.held.extend_from_slice(&block[from_block..]);
+    }
+
+    /// Releases bytes held.
+    fn forget(&mut self, count: usize, out: &mut Vec<u8>) {
+        if count > 0 {
+            out.extend_from_slice(&self.held[..count]);
+            self.drop_held(count);
+        }
+    }
+
+    fn drop_held(&mut self, count: usize) {
+        self.decided += count as u64;
+        if count == self.held.len() {
+            self.held.clear();
+        } else {
+            self.held.drain(..count);
+        }
+    }
+
+    /// Keeps of the hits those that may still be a form.
+    fn queue_hits(&mut self, scanner: &Scanner, last: bool) {
+        for hit in std::mem::take(&mut self.hits) {
+            for place in hit.first.max(self.decided)..=hit.last {
+                let candidate = self.candidate(scanner, hit, place);
+                if let Err(at) = self.candidates.binary_search(&candidate)
+                    && self.may_stand(scanner, candidate, last)
+                {
+                    self.candidates.insert(at, candidate);
+                }
+            }
+        }
+    }
+
+    fn candidate(&self, scanner: &Scanner, hit: Hit, place: u64) -> Candidate {
+        let at = (place - self.decided) as usize;
+        let partial = hit.from == 0 && at > 0 && scanner.needle(hit.form).form.left.fits(self.held[at - 1]);
+        Candidate { begin: place - u64::from(partial), place, form: hit.form, from: hit.from }
+    }
+
+    /// The text in which a candidate is decided, and whether it ends with its line.
+    fn text_of(&self, candidate: Candidate, last: bool) -> (&[u8], bool) {
+        let at = (candidate.place - self.decided) as usize;
+        let reach = (candidate.begin - self.decided) as usize + WINDOW;
+        let text = &self.held[at..reach.min(self.held.len())];
+        match memchr(b'\n', text) {
+            Some(line) => (&text[..line], true),
+            None => (text, last && reach >= self.held.len()),
+        }
+    }
+
+    fn may_stand(&self, scanner: &Scanner, candidate: Candidate, last: bool) -> bool {
+        let (text, whole) = self.text_of(candidate, last);
+        scanner.needle(candidate.form).may_stand(text, candidate.from, whole)
+    }
+
+    /// Decides everything up to a place and releases it.
+    fn settle(&mut self, scanner: &Scanner, decide: u64, last: bool, out: &mut Vec<u8>) {
+        let mut released = 0;
+        self.follow(scanner, decide, last);
+        let ready = self.candidates.partition_point(|candidate| candidate.begin < decide);
+        let candidates: Vec<_> = self.candidates.drain(..ready).collect();
+        for same_begin in candidates.chunk_by(|one, other| one.begin == other.begin) {
+            let begin = same_begin[0].begin;
+            let Some((owner_form, end)) = self.longest(scanner, same_begin, decide, last) else { continue };
+            if end <= self.covered {
+                continue;
+            }
+            let label = scanner.label(scanner.needle(owner_form).form);
+            self.found.add(label);
+            if begin >= self.covered {
+                self.release(&mut released, begin, out);
+                write_marker(label.map(|name| name.as_str()), out);
+            }
+            self.covered = end;
+        }
+        self.release(&mut released, decide, out);
+        self.drop_held((decide - self.decided) as usize);
+    }
+
+    /// Appends what is not covered, up to a place.
+    fn release(&self, released: &mut usize, upto: u64, out: &mut Vec<u8>) {
+        let upto = (upto - self.decided) as usize;
+        let from = (*released).max(self.covered.saturating_sub(self.decided) as usize);
+        if from < upto {
+            out.extend_from_slice(&self.held[from..upto]);
+        }
+        *released = upto;
+    }
+
+    /// Of the candidates that begin at one place the form that reaches farthest, and how far they cover.
+    fn longest(&mut self, scanner: &Scanner, candidates: &[Candidate], decide: u64, last: bool) -> Option<(usize, u64)> {
+        let mut longest: Option<(usize, u64)> = None;
+        let mut followed = false;
+        for &candidate in candidates {
+            let (text, whole) = self.text_of(candidate, last);
+            let end = match scanner.needle(candidate.form).read(text, candidate.from, whole) {
+                Outcome::None => continue,
+                Outcome::Closed(end) => candidate.place + end as u64,
+                Outcome::Open(pairs) => {
+                    let end = candidate.place + text.len() as u64;
+                    let pairs = pairs.iter().map(|pair| (candidate.place + pair.text as u64, pair.form)).collect();
+                    self.followed.push(Followed { form: candidate.form, pairs });
+                    followed = true;
+                    end
+                }
+            };
+            if longest.is_none_or(|(_, farthest)| end > farthest) {
+                longest = Some((candidate.form, end));
+            }
+        }
+        let (form, end) = longest?;
+        let reach = if followed { self.follow_to(scanner, decide, last) } else { 0 };
+        Some((form, end.max(reach)))
+    }
+
+    fn follow(&mut self, scanner: &Scanner, decide: u64, last: bool) {
+        let reach = self.follow_to(scanner, decide, last);
+        self.covered = self.covered.max(reach);
+    }
+
+    /// Follows the long forms up to a place; gives how far they reach.
+    fn follow_to(&mut self, scanner: &Scanner, decide: u64, last: bool) -> u64 {
+        let mut reach = 0;
+        let mut followed = std::mem::take(&mut self.followed);
+        followed.retain_mut(|one| {
+            let begin = one.pairs.iter().map(|pair| pair.0).min().unwrap_or(decide).max(self.decided);
+            if begin >= decide {
+                reach = reach.max(decide);
+                return true;
+            }
+            let text = &self.held[(begin - self.decided) as usize..];
+            let (text, ended) = memchr(b'\n', text).map_or((text, last), |line| (&text[..line], true));
+            let stop = text.len().min((decide - begin) as usize);
+            let pairs = one.pairs.iter().map(|pair| Pair { text: (pair.0 - begin) as usize, form: pair.1 }).collect();
+            let (pairs, end) = scanner.needle(one.form).resume(text, pairs, stop, ended);
+            one.pairs = pairs.iter().map(|pair| (begin + pair.text as u64, pair.form)).collect();
+            reach = reach.max(if one.pairs.is_empty() { begin + end as u64 } else { decide });
+            !one.pairs.is_empty()
+        });
+        self.followed = followed;
+        reach
+    }
+}
+
+fn write_marker(name: Option<&str>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"[REDACTED");
+    if let Some(name) = name {
+        out.push(b':');
+        out.extend_from_slice(name.as_bytes());
+    }
+    out.push(b']');
+}

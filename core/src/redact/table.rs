@@ -1,0 +1,150 @@
+//! Finds eight bytes of any form in a text, looking only at every n-th place.
+//!
+//! A form of `n + 7` bytes covers a multiple of `n` with eight bytes behind it wherever it stands, so that looking at the
+//! multiples finds every form. A bitmap over a hash answers nearly always at once; the buckets behind it tell the rest.
+
+use zeroize::Zeroizing;
+
+/// The bytes looked at together.
+pub(super) const GRAM: usize = 8;
+
+/// The widest distance between two looks: every 15 bytes of a form cover one.
+pub(super) const MAX_STRIDE: usize = 8;
+
+/// Upper and lower case look the same: hex comes in both.
+const FOLD: u64 = 0x2020_2020_2020_2020;
+
+/// An odd number without pattern: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// More places than this with the same bytes deep inside forms tell nothing: they are dashes or blanks.
+const MAX_SAME: usize = 16;
+
+/// Where the grams of the forms are.
+pub(super) struct Table {
+    bitmap: Zeroizing<Vec<u64>>,
+    bitmap_shift: u32,
+    buckets: Zeroizing<Vec<u32>>,
+    bucket_shift: u32,
+    places: Zeroizing<Vec<u32>>,
+}
+
+/// Eight bytes of a text, without their case.
+#[inline(always)]
+pub(super) fn gram(text: &[u8], at: usize) -> u64 {
+    let bytes: [u8; GRAM] = text[at..at + GRAM].try_into().expect("the slice has eight bytes");
+    u64::from_le_bytes(bytes) | FOLD
+}
+
+impl Table {
+    /// Builds the table over pieces of a buffer, given as start and end.
+    pub(super) fn build(bytes: &[u8], pieces: &[(usize, usize)]) -> Self {
+        let grams = |piece: &(usize, usize)| (piece.1 - piece.0 + 1).saturating_sub(GRAM);
+        let count: usize = pieces.iter().map(grams).sum();
+        let bucket_bits = count.max(2).next_power_of_two().ilog2();
+        let bitmap_bits = (count * 64).next_power_of_two().clamp(1 << 12, 1 << 23).ilog2();
+        let mut table = Self {
+            bitmap: Zeroizing::new(vec![0; 1 << (bitmap_bits - 6)]),
+            bitmap_shift: 64 - bitmap_bits,
+            buckets: Zeroizing::new(vec![0; (1 << bucket_bits) + 1]),
+            bucket_shift: 64 - bucket_bits,
+            places: Zeroizing::new(vec![u32::MAX; count]),
+        };
+        let places = || pieces.iter().flat_map(move |piece| (piece.0..piece.0 + grams(piece)).map(|at| (at, piece.0)));
+        for (at, _) in places() {
+            let bucket = table.bucket(gram(bytes, at));
+            table.buckets[bucket + 1] += 1;
+        }
+        for bucket in 1..table.buckets.len() {
+            table.buckets[bucket] += table.buckets[bucket - 1];
+        }
+        for (at, start) in places() {
+            table.insert(bytes, at, at - start);
+        }
+        table
+    }
+
+    fn insert(&mut self, bytes: &[u8], at: usize, offset: usize) {
+        let gram_here = gram(bytes, at);
+        let bucket = self.bucket(gram_here);
+        let room = &mut self.places[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        // Filled from the front: what is dropped leaves the end empty. The search is by halves, as buckets may be long.
+        let used = room.partition_point(|place| *place != u32::MAX);
+        let same = |place: &u32| gram(bytes, *place as usize) == gram_here;
+        if offset >= MAX_STRIDE && used >= MAX_SAME && room[used - MAX_SAME..used].iter().all(same) {
+            return;
+        }
+        room[used] = u32::try_from(at).expect("the forms are smaller than 4 GiB");
+        let hash = self.hash(gram_here);
+        self.bitmap[(hash >> 6) as usize] |= 1 << (hash & 63);
+    }
+
+    #[inline(always)]
+    fn hash(&self, gram: u64) -> u64 {
+        gram.wrapping_mul(SPREAD) >> self.bitmap_shift
+    }
+
+    fn bucket(&self, gram: u64) -> usize {
+        (gram.wrapping_mul(SPREAD) >> self.bucket_shift) as usize
+    }
+
+    /// Whether a gram may be one of a form, in the lowest bit.
+    #[inline(always)]
+    fn test(&self, gram: u64) -> u64 {
+        let hash = self.hash(gram);
+        self.bitmap[(hash >> 6) as usize] >> (hash & 63)
+    }
+
+    /// Whether a gram may be one of a form.
+    #[inline(always)]
+    pub(super) fn may_hold(&self, gram: u64) -> bool {
+        self.test(gram) & 1 != 0
+    }
+
+    /// The places of a gram in the buffer of the forms.
+    pub(super) fn places<'t>(&'t self, bytes: &'t [u8], wanted: u64) -> impl Iterator<Item = usize> + 't {
+        let bucket = self.bucket(wanted);
+        let places = &self.places[self.buckets[bucket] as usize..self.buckets[bucket + 1] as usize];
+        let used = places.iter().take_while(|place| **place != u32::MAX);
+        used.map(|place| *place as usize).filter(move |place| gram(bytes, *place) == wanted)
+    }
+
+    /// Looks at every `stride`-th place of a text from `first` on, and gives those that may hold a gram of a form.
+    pub(super) fn scan(&self, text: &[u8], first: usize, stride: usize, hit: &mut impl FnMut(usize, u64)) {
+        match stride {
+            1 => self.scan_by::<1>(text, first, hit),
+            2 => self.scan_by::<2>(text, first, hit),
+            3 => self.scan_by::<3>(text, first, hit),
+            4 => self.scan_by::<4>(text, first, hit),
+            5 => self.scan_by::<5>(text, first, hit),
+            6 => self.scan_by::<6>(text, first, hit),
+            7 => self.scan_by::<7>(text, first, hit),
+            _ => self.scan_by::<MAX_STRIDE>(text, first, hit),
+        }
+    }
+
+    fn scan_by<const STRIDE: usize>(&self, text: &[u8], first: usize, hit: &mut impl FnMut(usize, u64)) {
+        const TOGETHER: usize = 8;
+        let mut at = first;
+        while at + (TOGETHER - 1) * STRIDE + GRAM <= text.len() {
+            let block = &text[at..at + (TOGETHER - 1) * STRIDE + GRAM];
+            let any = (0..TOGETHER).fold(0, |any, look| any | self.test(gram(block, look * STRIDE)));
+            if any & 1 != 0 {
+                self.scan_slowly(block, at, STRIDE, hit);
+            }
+            at += TOGETHER * STRIDE;
+        }
+        if at < text.len() {
+            self.scan_slowly(&text[at..], at, STRIDE, hit);
+        }
+    }
+
+    fn scan_slowly(&self, block: &[u8], at: usize, stride: usize, hit: &mut impl FnMut(usize, u64)) {
+        for look in (0..(block.len() + 1).saturating_sub(GRAM)).step_by(stride) {
+            let gram = gram(block, look);
+            if self.may_hold(gram) {
+                hit(at + look, gram);
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The case files in `tests/vectors/redact`, which every implementation of the redactor must agree with.

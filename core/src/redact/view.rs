@@ -1,0 +1,326 @@
+//! The decoded view: what the text around `%`, `\` and `&` comes to when every escape is undone, however deep.
+//!
+//! The view only finds candidates; `walk` decides. It must therefore give the same text for a value and for every
+//! spelling of the value, and may lose whatever stands in the way of that: case, the backslashes that undo nothing, the
+//! difference between a line feed and an `n`. It is built byte by byte as the text arrives, so that what it holds does
+//! not depend on how the text was cut into chunks.
+
+use zeroize::{Zeroize, Zeroizing};
+
+use super::escapes::{MAX_ENTITY, entity, hex_digit, is_special, surrogate_pair};
+
+/// How far back of an escape the view begins: a form is found by its first 15 characters.
+pub(super) const BEFORE: usize = 15;
+
+/// How many plain bytes after an escape still belong to the view: those 15, and the rest of a nested escape.
+const AFTER: u8 = 48;
+
+/// How many decoded bytes at the end an open escape, and the escapes around it, may still change.
+const UNSETTLED: usize = 3 * MAX_ENTITY;
+
+/// Marks the place of a `u` or `x` that stood behind a backslash.
+const ESCAPED: u64 = 1 << 63;
+
+/// The view as far as it is read.
+#[derive(Default)]
+pub(super) struct View {
+    /// The decoded text.
+    pub(super) units: Vec<u8>,
+    /// For each decoded byte, where its spelling begins in the text.
+    places: Vec<u64>,
+    /// The next decoded byte to look at.
+    checked: usize,
+    /// How many more bytes an escape left open may take.
+    pending: u8,
+    /// How many plain bytes may follow before the view closes; 0 where it is closed.
+    left: u8,
+    /// The view begins at the beginning of a line.
+    pub(super) at_line_start: bool,
+}
+
+impl View {
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.left > 0
+    }
+
+    /// Begins a view in front of an escape, with the plain bytes before it.
+    pub(super) fn open(&mut self, before: &[u8], place: u64, at_line_start: bool) {
+        self.clear();
+        self.at_line_start = at_line_start;
+        self.left = AFTER;
+        self.extend(before, place);
+    }
+
+    /// The view of a form, cut before an escape left open at its end, and for each decoded byte its place in the form.
+    pub(super) fn of(form: &[u8]) -> (Zeroizing<Vec<u8>>, Vec<u32>) {
+        let mut view = Self::default();
+        view.units.reserve_exact(form.len());
+        for (place, byte) in form.iter().enumerate() {
+            view.push(NORMAL[usize::from(*byte)], place as u64);
+        }
+        view.cut_unsettled();
+        let places = view.places.iter().map(|place| (place & !ESCAPED) as u32).collect();
+        (Zeroizing::new(std::mem::take(&mut view.units)), places)
+    }
+
+    /// Ends the view: nothing more can change it.
+    pub(super) fn close(&mut self) {
+        self.left = 0;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.units.clear();
+        self.places.clear();
+        (self.checked, self.pending, self.left) = (0, 0, 0);
+    }
+
+    /// Reads on until the text ends or the view closes; gives how many bytes were read.
+    pub(super) fn read(&mut self, text: &[u8], place: u64) -> usize {
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            if byte == b'\n' || self.left == 0 {
+                self.left = 0;
+                return at;
+            }
+            if is_special(byte) {
+                self.left = AFTER;
+                at += self.special(&text[at..], place + at as u64);
+            } else if self.pending > 0 {
+                self.push(NORMAL[usize::from(byte)], place + at as u64);
+                self.left -= 1;
+                at += 1;
+            } else {
+                let run = plain_run(&text[at..], usize::from(self.left));
+                self.extend(&text[at..at + run], place + at as u64);
+                self.left -= run as u8;
+                at += run;
+            }
+        }
+        at
+    }
+
+    /// Where the spelling of a decoded byte begins.
+    pub(super) fn place(&self, unit: usize) -> u64 {
+        self.places[unit] & !ESCAPED
+    }
+
+    /// Whether a decoded byte is a line feed or carriage return that was escaped.
+    pub(super) fn is_line_break(&self, unit: usize) -> bool {
+        matches!(self.units[unit], b'n' | b'r') && self.place(unit + 1) - self.place(unit) > 1
+    }
+
+    /// The decoded bytes that can be looked at, from the first one not yet looked at; all of them once it is closed.
+    pub(super) fn take_settled(&mut self, stride: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
+        let open = if self.is_open() && self.pending > 0 { UNSETTLED } else { 0 };
+        let end = self.units.len().saturating_sub(open + 7);
+        let range = self.checked..end;
+        while self.checked < end {
+            self.checked += stride;
+        }
+        range.step_by(stride)
+    }
+
+    /// Forgets what was looked at, once there is much of it.
+    pub(super) fn trim(&mut self) {
+        const KEEP: usize = 64;
+        if self.units.len() > 8192 && self.checked > KEEP {
+            let drop = self.checked - KEEP;
+            self.units.drain(..drop);
+            self.places.drain(..drop);
+            self.checked = KEEP;
+            self.at_line_start = false;
+        }
+    }
+
+    /// Drops the end as far as a character behind it could change it.
+    fn cut_unsettled(&mut self) {
+        let tail = self.units.len().saturating_sub(MAX_ENTITY + 2);
+        if let Some(open) = (tail..self.units.len()).find(|&unit| self.room_after(unit) > 0) {
+            self.units.truncate(open);
+            self.places.truncate(open);
+        }
+    }
+
+    fn extend(&mut self, plain: &[u8], place: u64) {
+        self.units.extend(plain.iter().map(|byte| NORMAL[usize::from(*byte)]));
+        self.places.extend(place..place + plain.len() as u64);
+    }
+
+    /// A byte that may begin an escape, with the escape where it is a plain one.
+    fn special(&mut self, text: &[u8], place: u64) -> usize {
+        if self.pending == 0 {
+            match *text {
+                [b'\\', letter, ..] if !is_special(letter) && !matches!(letter, b'u' | b'x' | b'U' | b'X' | b'\n') => {
+                    self.units.push(NORMAL[usize::from(letter)]);
+                    self.places.push(place);
+                    self.left -= 1;
+                    return 2;
+                }
+                [b'%', high, low, ..] => {
+                    if let (Some(high), Some(low)) = (hex_digit(high), hex_digit(low)) {
+                        self.push_decoded((high << 4 | low) as u8, place);
+                        self.left -= 2;
+                        return 3;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.push(text[0], place);
+        1
+    }
+
+    fn push_decoded(&mut self, byte: u8, place: u64) {
+        self.push(NORMAL[usize::from(byte)], place);
+    }
+
+    /// Adds a byte, and undoes the escape it completes.
+    fn push(&mut self, unit: u8, place: u64) {
+        let was_pending = self.pending > 0;
+        self.pending = self.pending.saturating_sub(1);
+        match self.units.last_mut() {
+            // Backslashes melt into what follows them, however many there are.
+            Some(last) if *last == b'\\' => {
+                *last = unit;
+                if matches!(unit, b'u' | b'x') {
+                    *self.places.last_mut().expect("a place for each unit") |= ESCAPED;
+                }
+            }
+            _ => {
+                self.units.push(unit);
+                self.places.push(place);
+            }
+        }
+        let top = self.units.len() - 1;
+        if was_pending && (unit == b';' || unit.is_ascii_hexdigit()) && self.reduce(top) {
+            return;
+        }
+        self.pending = self.pending.max(self.room_after(top));
+    }
+
+    /// How many bytes after this one could complete an escape that begins here.
+    fn room_after(&self, unit: usize) -> u8 {
+        let full = match self.units[unit] {
+            b'\\' => 1,
+            b'%' => 2,
+            b'&' => MAX_ENTITY + 1,
+            b'u' if self.places[unit] & ESCAPED != 0 => 4,
+            b'x' if self.places[unit] & ESCAPED != 0 => 2,
+            _ => 0,
+        };
+        (full + unit + 1).saturating_sub(self.units.len()) as u8
+    }
+
+    /// Undoes the escape that ends with the last byte, if there is one.
+    fn reduce(&mut self, top: usize) -> bool {
+        let Some((begin, decoded)) = self.escape_ending(top) else { return false };
+        let place = self.place(begin);
+        self.units.truncate(begin);
+        self.places.truncate(begin);
+        self.pending = self.pending_now();
+        match decoded {
+            Decoded::Byte(byte) => self.push_decoded(byte, place),
+            Decoded::Char(char) => self.push_char(char, place),
+            Decoded::Half(half) => self.push_half(half, place),
+        }
+        true
+    }
+
+    /// Recounted with one more, as the next push takes one away.
+    fn pending_now(&self) -> u8 {
+        let tail = self.units.len().saturating_sub(MAX_ENTITY + 2);
+        (tail..self.units.len()).map(|unit| self.room_after(unit)).max().map_or(0, |room| room + u8::from(room > 0))
+    }
+
+    fn escape_ending(&self, top: usize) -> Option<(usize, Decoded)> {
+        if self.units[top] == b';' {
+            let tail = top.saturating_sub(MAX_ENTITY + 1);
+            let begin = tail + memchr::memrchr(b'&', &self.units[tail..top])?;
+            return entity(&self.units[begin + 1..top]).map(|char| (begin, Decoded::Char(char)));
+        }
+        let (two, escaped) = (self.hex_ending(top, 2), |unit: usize| self.places[unit] & ESCAPED != 0);
+        if let Some((value, begin)) = two {
+            match self.units[begin] {
+                b'%' => return Some((begin, Decoded::Byte(value as u8))),
+                b'x' if escaped(begin) => return char::from_u32(value).map(|char| (begin, Decoded::Char(char))),
+                _ => {}
+            }
+        }
+        let (value, begin) = self.hex_ending(top, 4)?;
+        let decoded = char::from_u32(value).map_or(Decoded::Half(value), Decoded::Char);
+        (self.units[begin] == b'u' && escaped(begin)).then_some((begin, decoded))
+    }
+
+    /// The last digits as a number, and the place in front of them.
+    fn hex_ending(&self, top: usize, digits: usize) -> Option<(u32, usize)> {
+        let begin = top.checked_sub(digits)?;
+        let value = self.units[begin + 1..=top].iter().try_fold(0, |value, byte| Some(value << 4 | hex_digit(*byte)?))?;
+        Some((value, begin))
+    }
+
+    fn push_char(&mut self, char: char, place: u64) {
+        let mut buffer = [0; 4];
+        for byte in char.encode_utf8(&mut buffer).bytes() {
+            self.push_decoded(byte, place);
+        }
+    }
+
+    /// Half of a surrogate pair: kept in the three bytes it would have, until the other half comes.
+    fn push_half(&mut self, half: u32, place: u64) {
+        let bytes = [0xe0 | (half >> 12) as u8, 0x80 | (half >> 6 & 0x3f) as u8, 0x80 | (half & 0x3f) as u8];
+        if let [.., first, second, third] = self.units[..] {
+            let high = u32::from(first & 0x0f) << 12 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f);
+            let begin = self.units.len() - 3;
+            if first == 0xed && let Some(char) = surrogate_pair(high, half) {
+                let place = self.place(begin);
+                self.units.truncate(begin);
+                self.places.truncate(begin);
+                return self.push_char(char, place);
+            }
+        }
+        for byte in bytes {
+            self.push(byte, place);
+        }
+        // Unsettled until the other half had time to come.
+        self.pending = self.pending.max(8);
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.units.zeroize();
+    }
+}
+
+enum Decoded {
+    Byte(u8),
+    Char(char),
+    Half(u32),
+}
+
+/// How many bytes at the front, at most `limit`, are neither special nor a line feed.
+#[inline]
+fn plain_run(text: &[u8], limit: usize) -> usize {
+    let text = &text[..text.len().min(limit)];
+    text.iter().position(|byte| is_special(*byte) || *byte == b'\n').unwrap_or(text.len())
+}
+
+/// What a byte comes to: lower case, a plus for a space, and for a control character the letter JSON escapes it with.
+static NORMAL: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b' ' => b'+',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            8 => b'b',
+            12 => b'f',
+            other => other.to_ascii_lowercase(),
+        };
+        byte += 1;
+    }
+    table
+};

@@ -1,0 +1,35 @@
+//! Memory that holds values: kept out of core dumps and swap, wiped when freed and in forked children.
+//!
+//! A slot is handed out of pages of its size class, so that ten thousand short values do not cost a page each. On
+//! Linux the pages are guarded (`guarded`); elsewhere a slot is a heap block that is wiped when freed (`heap`), which
+//! compiles but is not tested by us.
+
+#[cfg(target_os = "linux")]
+mod guarded;
+#[cfg(not(target_os = "linux"))]
+mod heap;
+
+#[cfg(target_os = "linux")]
+pub(crate) use guarded::Slot;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use heap::Slot;
+
+/// What `doctor` tells about the memory that holds values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MemoryReport {
+    /// Bytes that cannot be swapped out.
+    pub(crate) locked: usize,
+    /// Bytes the limit (`ulimit -l`) did not let us lock.
+    pub(crate) unlocked: usize,
+    /// Bytes whose pages the kernel would not keep out of core dumps or forked children.
+    pub(crate) unguarded: usize,
+}
+
+/// How much of the memory that holds values is locked at this moment.
+pub(crate) fn memory_report() -> MemoryReport {
+    #[cfg(target_os = "linux")]
+    let report = guarded::report();
+    #[cfg(not(target_os = "linux"))]
+    let report = heap::report();
+    report
+}
