@@ -1,8 +1,9 @@
 //! A client that a forked child opens anew, and a response that is read piece by piece.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -144,11 +145,12 @@ async fn build(options: &Options) -> Result<agentsecrets::Client> {
 /// A response whose body is read by one reader at a time.
 pub struct Stream {
     slot: Mutex<Option<ProcessBound<Response>>>,
+    closed: AtomicBool,
 }
 
 impl Stream {
     fn new(response: Response) -> Self {
-        Self { slot: Mutex::new(Some(ProcessBound::new(response))) }
+        Self { slot: Mutex::new(Some(ProcessBound::new(response))), closed: AtomicBool::new(false) }
     }
 
     /// Looks at the response.
@@ -182,7 +184,7 @@ impl Stream {
     pub async fn next(&self) -> Result<Option<Bytes>> {
         let mut taken = self.slot.try_lock().map_err(|why| busy(&why))?.take().ok_or_else(closed)?;
         let piece = taken.get_mut().ok_or_else(closed)?.chunk().await;
-        if let Ok(mut slot) = self.slot.try_lock() {
+        if let (false, Ok(mut slot)) = (self.closed.load(Ordering::Acquire), self.slot.try_lock()) {
             *slot = Some(taken);
         }
         piece
@@ -190,6 +192,7 @@ impl Stream {
 
     /// Ends the call; what was not read is not read any more.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         if let Ok(mut slot) = self.slot.try_lock() {
             drop(slot.take());
         }
