@@ -36,6 +36,7 @@ pub struct Options {
 /// A client of one process and its forked children.
 pub struct Client {
     options: Options,
+    isolation: &'static str,
     /// Replaced once per fork and freed with the client: a lock here could be held by another thread at the fork.
     opened: AtomicPtr<ProcessBound<agentsecrets::Client>>,
 }
@@ -46,8 +47,10 @@ impl Client {
     /// # Errors
     /// Those of the core's `ClientBuilder::open`.
     pub async fn open(options: Options) -> Result<Self> {
-        let opened = Box::into_raw(Box::new(ProcessBound::new(build(&options).await?)));
-        Ok(Self { options, opened: AtomicPtr::new(opened) })
+        let client = build(&options).await?;
+        let isolation = client.isolation().as_str();
+        let opened = Box::into_raw(Box::new(ProcessBound::new(client)));
+        Ok(Self { options, isolation, opened: AtomicPtr::new(opened) })
     }
 
     /// The core's client of this process.
@@ -98,10 +101,10 @@ impl Client {
         Ok(Stream::new(self.core().await?.send(call).await?))
     }
 
-    /// How far the values are from this process, as `status` names it.
+    /// How far the values are from this process, as `status` names it. A fork does not change it.
     #[must_use]
-    pub fn isolation(&self) -> Option<&'static str> {
-        self.known().map(|client| client.isolation().as_str())
+    pub fn isolation(&self) -> &'static str {
+        self.isolation
     }
 }
 

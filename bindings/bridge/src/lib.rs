@@ -13,7 +13,8 @@ mod guard;
 mod header;
 mod runtime;
 
-pub use agentsecrets::{Error, ErrorCode, Label, Multipart, Part, Result, SecretRef};
+pub use agentsecrets::response::Buffered;
+pub use agentsecrets::{Body, Call, Error, ErrorCode, Result, SecretRef};
 pub use ask::{Ask, LogsFilter};
 pub use client::{Client, Options, Stream};
 pub use describe::{BodyDescription, CallDescription, PartDescription, Place};
