@@ -56,7 +56,6 @@ class Ask:
         last: int | None,
         outcome: str | None,
         secret: str | None,
-        agent: str | None,
         project: str | None,
         environment: str | None,
         since_ms: int | None,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codecs import IncrementalDecoder
 
 class Event:
     """A server-sent event (WHATWG HTML, "Server-sent events")."""
@@ -126,3 +129,10 @@ class EventParser:
             return None
         self._retry = None
         return Event(event or "message", "\n".join(data), self._id, retry)
+
+
+def utf8() -> IncrementalDecoder:
+    """Return the decoder of an event stream, which is UTF-8 whatever its content type says."""
+    import codecs
+
+    return codecs.getincrementaldecoder("utf-8")("replace")
