@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterable
 
 from . import _native
-from ._request import CHUNK, invalid, piece_of
+from ._request import CHUNK, piece_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ async def next_piece(stream: RawStream) -> bytes | None:
 async def pump(feeds: list[_native.Feed], sources: list[Source]) -> None:
     """Give the pieces of streamed bodies as they are wanted."""
     for feed, source in zip(feeds, sources, strict=True):
-        async for piece in _pieces(source):
+        async for piece in pieces(source):
             if not await _wanted(feed):
                 return
             feed.put(piece)
@@ -66,16 +67,16 @@ async def _wanted(feed: _native.Feed) -> bool:
     return wanted
 
 
-async def _pieces(source: Source) -> AsyncIterator[bytes]:
-    if hasattr(source, "read"):
+async def pieces(source: Source) -> AsyncIterator[bytes]:
+    """Give the pieces of a file or iterable, asynchronous or not."""
+    read: Callable[[int], object] | None = getattr(source, "read", None)
+    if read is not None:
         # A file may wait for a disk or a pipe, so it is read beside the loop.
-        while piece := await asyncio.to_thread(source.read, CHUNK):
-            yield piece_of(piece)
-    elif hasattr(source, "__aiter__"):
+        while piece := piece_of(await asyncio.to_thread(read, CHUNK)):
+            yield piece
+    elif isinstance(source, AsyncIterable):
         async for piece in source:
             yield piece_of(piece)
-    elif hasattr(source, "__iter__"):
+    else:
         for piece in source:
             yield piece_of(piece)
-    else:
-        invalid("a streamed body is a file or an iterator of bytes")

@@ -1,5 +1,5 @@
 from collections.abc import Iterable
-from typing import final
+from typing import TypeAlias, final
 
 __all__ = [
     "Ask",
@@ -14,8 +14,8 @@ __all__ = [
     "shutdown",
 ]
 
-_Pairs = list[tuple[str, str]]
-_Part = tuple[str, str | None, str | None, bytes | None, int | None]
+_Pairs: TypeAlias = list[tuple[str, str]]
+_Part: TypeAlias = tuple[str, str | None, str | None, bytes | None, int | None]
 
 def parse_reference(text: str, pattern: str | None = None) -> tuple[str, bool]: ...
 def placeholder(text: str) -> str: ...

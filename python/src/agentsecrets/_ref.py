@@ -19,7 +19,7 @@ class SecretRef(str):
     __slots__ = ("_pattern",)
     _pattern: str | None
 
-    def __new__(cls, text: str) -> SecretRef:
+    def __new__(cls, text: str) -> SecretRef:  # noqa: PYI034  # The same for a subclass would need its own `format`.
         """Parse a reference."""
         return cls._of(text, getattr(text, "_pattern", None))
 

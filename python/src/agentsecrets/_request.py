@@ -9,15 +9,20 @@ from ._ref import SecretRef
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
-    from typing import NoReturn
-
-    from typing_extensions import Unpack
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import IO, NoReturn, cast
 
     from .types import CallOptions, File, Pairs, Secret, Source
 
     Injection = tuple[str, str, str, str | None]
     Part = tuple[str, str | None, str | None, bytes | None, int | None]
+
+else:
+
+    def cast(_kind: object, value: object) -> object:
+        """Do nothing: the real one would cost the import of `typing`."""
+        return value
+
 
 CHUNK = 64 << 10
 """How much of a file is read at a time, in bytes."""
@@ -135,8 +140,8 @@ def _pairs(said: object, what: str) -> list[tuple[str, object]]:
 
 
 def _items(said: object) -> Iterable[tuple[str, object]]:
-    items = getattr(said, "items", None)
-    return items() if items is not None else said  # type: ignore[no-any-return, return-value]
+    items: Callable[[], Iterable[tuple[str, object]]] | None = getattr(said, "items", None)
+    return cast("Iterable[tuple[str, object]]", said) if items is None else items()
 
 
 def _plain_header(pair: tuple[str, object]) -> tuple[str, bytes]:
@@ -154,7 +159,7 @@ def _fields(said: object, what: str) -> list[tuple[str, str]]:
     """Plain names and values; a list gives its name as often, and ``None`` leaves it out."""
     found: list[tuple[str, str]] = []
     for name, value in _pairs(said, what):
-        values: Iterable[object] = value if isinstance(value, (list, tuple)) else (value,)
+        values = cast("list[object]", value) if isinstance(value, (list, tuple)) else [value]
         found.extend((name, _text(item, what)) for item in values if item is not None)
     return found
 
@@ -177,10 +182,13 @@ def _body(
 ) -> tuple[str, bytes | list[tuple[str, str]] | list[Part] | None, int | None]:
     if files is not None:
         fields: list[Part] = [
-            (name, None, None, value.encode(), None)
-            for name, value in ([] if form is None else _fields(form, "form"))
+            (name, None, None, value.encode(), None) for name, value in ([] if form is None else _fields(form, "form"))
         ]
-        return "multipart", fields + [_part(*pair, sources) for pair in _pairs(files, "files")], None
+        return (
+            "multipart",
+            fields + [_part(*pair, sources) for pair in _pairs(files, "files")],
+            None,
+        )
     if form is not None:
         return "form", _fields(form, "form"), None
     if body is None:
@@ -189,12 +197,12 @@ def _body(
         invalid("the body is a SecretRef", 'body_field={"PATH": SecretRef(...)}')
     if isinstance(body, str):
         return "plain", body.encode(), None
-    if isinstance(body, (bytes, bytearray, memoryview)):
-        return "plain", bytes(body), None
+    if (at_hand := _bytes(body)) is not None:
+        return "plain", at_hand, None
     if isinstance(body, (dict, list)):
-        return "json", _json(body), None  # pyright: ignore[reportUnknownArgumentType]
-    if hasattr(body, "read") or hasattr(body, "__iter__") or hasattr(body, "__aiter__"):
-        sources.append(body)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        return "json", _json(cast("object", body)), None
+    if _is_source(body):
+        sources.append(cast("Source", body))
         return "stream", None, _length(body)
     return invalid("a body is bytes, str, dict, list, a file or an iterator of bytes")
 
@@ -212,38 +220,55 @@ def _json(body: object) -> bytes:
 
 
 def _part(name: str, said: object, sources: list[Source]) -> Part:
-    file_name: str | None = None
-    content_type: str | None = None
-    content: object = said
-    if isinstance(said, tuple):
-        parts: tuple[object, ...] = said  # pyright: ignore[reportUnknownVariableType]
-        if len(parts) not in (2, 3) or not all(p is None or isinstance(p, str) for p in (parts[0], *parts[2:])):
-            invalid("a file is bytes, a file object, or (filename, content[, content_type])")
-        file_name, content = parts[0], parts[1]  # type: ignore[assignment]
-        content_type = parts[2] if len(parts) == 3 else None  # type: ignore[assignment]
-    elif isinstance(given := getattr(said, "name", None), str):
-        file_name = os.path.basename(given)
-    else:
-        file_name = name
-    if isinstance(content, str):
-        return name, file_name, content_type, content.encode(), None
-    if isinstance(content, (bytes, bytearray, memoryview)):
-        return name, file_name, content_type, bytes(content), None
-    if hasattr(content, "read") or hasattr(content, "__iter__") or hasattr(content, "__aiter__"):
-        sources.append(content)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    file_name, content, content_type = _named(name, said)
+    at_hand = content.encode() if isinstance(content, str) else _bytes(content)
+    if at_hand is not None:
+        return name, file_name, content_type, at_hand, None
+    if _is_source(content):
+        sources.append(cast("Source", content))
         return name, file_name, content_type, None, _length(content)
-    return invalid("a file is bytes, a file object, or (filename, content[, content_type])")
+    return invalid(_FILE)
+
+
+_FILE = "a file is bytes, a file object, or (filename, content[, content_type])"
+
+
+def _named(name: str, said: object) -> tuple[str | None, object, str | None]:
+    """File name, content and content type; a file object knows its name, bytes take the field's."""
+    if not isinstance(said, tuple):
+        given: object = getattr(said, "name", None)
+        return (os.path.basename(given) if isinstance(given, str) else name), said, None
+    parts = cast("tuple[object, ...]", said)
+    if len(parts) not in (2, 3):
+        invalid(_FILE)
+    file_name, content, content_type = (*parts, None)[:3]
+    if not isinstance(file_name, (str, type(None))) or not isinstance(content_type, (str, type(None))):
+        invalid(_FILE)
+    return file_name, content, content_type
+
+
+def _bytes(said: object) -> bytes | None:
+    if isinstance(said, bytes):
+        return said
+    return bytes(cast("bytearray", said)) if isinstance(said, (bytearray, memoryview)) else None
+
+
+def _is_source(said: object) -> bool:
+    return any(hasattr(said, name) for name in ("read", "__iter__", "__aiter__"))
 
 
 def _length(source: object) -> int | None:
     """How many bytes a file still has; ``None`` where only reading it tells."""
-    try:
-        at = source.tell()  # type: ignore[attr-defined]
-        length: int = source.seek(0, os.SEEK_END) - at  # type: ignore[attr-defined]
-        source.seek(at)  # type: ignore[attr-defined]
-    except (AttributeError, OSError, ValueError, TypeError):
+    if not hasattr(source, "seek"):
         return None
-    return length if length >= 0 else None
+    file = cast("IO[bytes]", source)
+    try:
+        at = file.tell()
+        length = file.seek(0, os.SEEK_END) - at
+        file.seek(at)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return max(length, 0)
 
 
 def pieces(source: Source) -> Iterator[bytes]:
@@ -252,26 +277,22 @@ def pieces(source: Source) -> Iterator[bytes]:
     Raises:
         InvalidCall: The source is asynchronous, or gives something else than bytes.
     """
-    if hasattr(source, "read"):
-        return _read(source)
-    if hasattr(source, "__iter__"):
-        return (piece_of(piece) for piece in source)
-    return invalid("an asynchronous body needs AsyncAgentSecrets")
+    read: Callable[[int], object] | None = getattr(source, "read", None)
+    if read is not None:
+        return _read(read)
+    if not hasattr(source, "__iter__"):
+        invalid("an asynchronous body needs AsyncAgentSecrets")
+    return (piece_of(piece) for piece in cast("Iterable[object]", source))
 
 
-def _read(file: object) -> Iterator[bytes]:
-    while piece := piece_of(file.read(CHUNK)):  # type: ignore[attr-defined]
+def _read(read: Callable[[int], object]) -> Iterator[bytes]:
+    while piece := piece_of(read(CHUNK)):
         yield piece
 
 
 def piece_of(piece: object) -> bytes:
     """Check one piece of a streamed body."""
-    if isinstance(piece, bytes):
-        return piece
-    if isinstance(piece, (bytearray, memoryview)):
-        return bytes(piece)
-    return invalid("a streamed body gives bytes", "open files in binary mode, encode texts")
-
-
-if TYPE_CHECKING:
-    _ = (AsyncIterable, Unpack)
+    found = _bytes(piece)
+    if found is None:
+        invalid("a streamed body gives bytes", "open files in binary mode, encode texts")
+    return found

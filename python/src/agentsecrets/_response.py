@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ._headers import Headers
+from typing_extensions import Self
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
     from collections.abc import AsyncIterator, Iterator
-    from typing import Any, Protocol, TypeVar
+    from typing import Any, Protocol
 
+    from typing_extensions import Self
+
+    from ._headers import Headers
     from ._sse import Event
-
-    _Self = TypeVar("_Self", bound="_Head")
 
     class RawHead(Protocol):
         """The head of an answer, native or canned."""
@@ -78,6 +79,8 @@ class _Head:
     def headers(self) -> Headers:
         """The upstream's headers, redacted."""
         if self._headers is None:
+            from ._headers import Headers
+
             self._headers = Headers(self._raw_head.headers)
         return self._headers
 
@@ -95,7 +98,7 @@ class _Head:
                     break
         return "utf-8"
 
-    def raise_for_status(self: _Self) -> _Self:
+    def raise_for_status(self) -> Self:
         """Return the response itself.
 
         Raises:
@@ -156,6 +159,8 @@ class Response(_Head):
     @property
     def trailers(self) -> Headers:
         """The trailer fields, redacted."""
+        from ._headers import Headers
+
         return Headers(self._raw.trailers)
 
     @property
@@ -190,6 +195,8 @@ class _Streamed(_Head):
     @property
     def trailers(self) -> Headers:
         """The trailer fields, redacted; there are none before the body has been read."""
+        from ._headers import Headers
+
         return Headers(self._told()[1])
 
     @property

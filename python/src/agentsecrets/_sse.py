@@ -6,6 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codecs import IncrementalDecoder
 
+
 class Event:
     """A server-sent event (WHATWG HTML, "Server-sent events")."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _native
 from ._request import prepare
 from ._response import AsyncStreamResponse, Response
-from .client import Base, logs_ask
+from .client import Base, listed, question, since_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from ._request import Prepared
     from ._response import RawStream
-    from .client import Outcome
-    from .types import CallOptions, Checked, GrantInfo, LogEntry, SecretInfo, Status
+    from .client import AllChecked, Outcome
+    from .types import CallOptions, GrantInfo, LogEntry, SecretInfo, Status
 
     _T = TypeVar("_T")
     Start = Callable[[_native.Completions, asyncio.Future[Any]], int]
@@ -58,9 +58,7 @@ class AsyncAgentSecrets(Base):
 
         prepared = prepare(url, method, options)
         client = self._client()
-        answer, pump = await _fed(
-            prepared, done(lambda queue, future: queue.call(future, client, prepared.request))
-        )
+        answer, pump = await _fed(prepared, done(lambda queue, future: queue.call(future, client, prepared.request)))
         if pump is not None:
             pump.cancel()
         return Response(answer)
@@ -77,9 +75,7 @@ class AsyncAgentSecrets(Base):
         async def send() -> tuple[RawStream, asyncio.Task[None] | None]:
             from ._loop import done
 
-            return await _fed(
-                prepared, done(lambda queue, future: queue.stream(future, client, prepared.request))
-            )
+            return await _fed(prepared, done(lambda queue, future: queue.stream(future, client, prepared.request)))
 
         return AsyncStreaming(send)
 
@@ -97,13 +93,13 @@ class AsyncAgentSecrets(Base):
         """Return the grants of the project in use, or those of one name."""
         from .types import GrantInfo
 
-        return _listed(GrantInfo, await self._ask(_native.Ask.grants(name)))
+        return listed(GrantInfo, await self._ask("grants", name))
 
     async def status(self) -> Status:
         """Return where things stand: home, store, project, and whether anything is wrong."""
         from .types import Status, told
 
-        return told(Status, await self._ask(_native.Ask.status()))
+        return told(Status, await self._ask("status"))
 
     async def logs(
         self,
@@ -119,13 +115,13 @@ class AsyncAgentSecrets(Base):
         """Return the calls on record, newest first. The arguments are those of the other client."""
         from .types import LogEntry
 
-        asked = logs_ask(last, outcome, secret, project, environment, since, call)
-        return _listed(LogEntry, await self._ask(asked))
+        asked = since_ms(last, since)
+        return listed(LogEntry, await self._ask("logs", last, outcome, secret, project, environment, asked, call))
 
-    async def _ask(self, ask: _native.Ask) -> Any:
+    async def _ask(self, what: str, *arguments: object) -> Any:
         from ._loop import done
 
-        client = self._client()
+        client, ask = self._client(), question(what, arguments)
         return await done(lambda queue, future: queue.ask(future, client, ask))
 
 
@@ -151,18 +147,10 @@ async def _fed(prepared: Prepared, work: Awaitable[_T]) -> tuple[_T, asyncio.Tas
         raise
 
 
-def _listed(kind: type[_T], said: list[object]) -> list[_T]:
-    from .types import told
-
-    return [told(kind, item) for item in said]
-
-
 class AsyncStreaming:
     """A call to be streamed; ``async with`` sends it."""
 
-    def __init__(
-        self, send: Callable[[], Awaitable[tuple[RawStream, asyncio.Task[None] | None]]]
-    ) -> None:
+    def __init__(self, send: Callable[[], Awaitable[tuple[RawStream, asyncio.Task[None] | None]]]) -> None:
         self._send = send
         self._response: AsyncStreamResponse | None = None
 
@@ -183,7 +171,7 @@ class AsyncStreaming:
 class AsyncSecrets:
     """The names of the environment in use. There is no way to a value."""
 
-    def __init__(self, ask: Callable[[_native.Ask], Awaitable[Any]]) -> None:
+    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
         self._ask = ask
 
     async def list(self) -> list[SecretInfo]:
@@ -194,9 +182,9 @@ class AsyncSecrets:
         """
         from .types import SecretInfo
 
-        return _listed(SecretInfo, await self._ask(_native.Ask.secrets()))
+        return listed(SecretInfo, await self._ask("secrets"))
 
-    async def check(self, *names: str) -> list[Checked]:
+    async def check(self, *names: str) -> AllChecked:
         """Return, for each name, whether it is there and whether any destination is granted.
 
         Raises:
@@ -204,16 +192,16 @@ class AsyncSecrets:
         """
         from .types import Checked
 
-        asked = _native.Ask.check([str(name) for name in names])
-        return _listed(Checked, await self._ask(asked))
+        return listed(Checked, await self._ask("check", [str(name) for name in names]))
 
 
 class AsyncAllowlist:
     """The origins that the workspace lets its projects call."""
 
-    def __init__(self, ask: Callable[[_native.Ask], Awaitable[Any]]) -> None:
+    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
         self._ask = ask
 
     async def list(self) -> list[str]:
         """Return the origins; none where the workspace has no allowlist, which then binds nobody."""
-        return await self._ask(_native.Ask.allowlist()) or []
+        origins: list[str] | None = await self._ask("allowlist")
+        return origins or []

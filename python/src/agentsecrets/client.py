@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .types import CallOptions, Checked, GrantInfo, LogEntry, SecretInfo, Status
 
     _T = TypeVar("_T")
+    AllChecked = list[Checked]  # In a class with a method `list` the name means the method.
     Outcome = Literal["ok", "denied", "failed", "cancelled"]
 
 
@@ -135,13 +136,13 @@ class AgentSecrets(Base):
         """Return the grants of the project in use, or those of one name."""
         from .types import GrantInfo
 
-        return _listed(GrantInfo, self._ask(_native.Ask.grants(name)))
+        return listed(GrantInfo, self._ask("grants", name))
 
     def status(self) -> Status:
         """Return where things stand: home, store, project, and whether anything is wrong."""
         from .types import Status, told
 
-        return told(Status, self._ask(_native.Ask.status()))
+        return told(Status, self._ask("status"))
 
     def logs(
         self,
@@ -170,30 +171,28 @@ class AgentSecrets(Base):
         """
         from .types import LogEntry
 
-        asked = logs_ask(last, outcome, secret, project, environment, since, call)
-        return _listed(LogEntry, self._ask(asked))
+        asked = since_ms(last, since)
+        return listed(LogEntry, self._ask("logs", last, outcome, secret, project, environment, asked, call))
 
-    def _ask(self, ask: _native.Ask) -> Any:
-        return self._client().ask(ask)
+    def _ask(self, what: str, *arguments: object) -> Any:
+        return self._client().ask(question(what, arguments))
 
 
-def logs_ask(
-    last: int | None,
-    outcome: str | None,
-    secret: str | None,
-    project: str | None,
-    environment: str | None,
-    since: datetime | None,
-    call: str | None,
-) -> _native.Ask:
-    """Make the question behind ``logs``."""
+def question(what: str, arguments: tuple[object, ...]) -> _native.Ask:
+    """Make a question of its name."""
+    made: _native.Ask = getattr(_native.Ask, what)(*arguments)
+    return made
+
+
+def since_ms(last: int | None, since: datetime | None) -> int | None:
+    """Check what is asked of the log, and return its time in milliseconds since 1970."""
     if last is not None and last < 0:
         invalid("last is not negative")
-    since_ms = None if since is None else int(since.timestamp() * 1000)
-    return _native.Ask.logs(last, outcome, secret, project, environment, since_ms, call)
+    return None if since is None else int(since.timestamp() * 1000)
 
 
-def _listed(kind: type[_T], said: list[object]) -> list[_T]:
+def listed(kind: type[_T], said: list[object]) -> list[_T]:
+    """Make a list of one of the types."""
     from .types import told
 
     return [told(kind, item) for item in said]
@@ -223,7 +222,7 @@ class Streaming:
 class Secrets:
     """The names of the environment in use. There is no way to a value."""
 
-    def __init__(self, ask: Callable[[_native.Ask], Any]) -> None:
+    def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
 
     def list(self) -> list[SecretInfo]:
@@ -234,9 +233,9 @@ class Secrets:
         """
         from .types import SecretInfo
 
-        return _listed(SecretInfo, self._ask(_native.Ask.secrets()))
+        return listed(SecretInfo, self._ask("secrets"))
 
-    def check(self, *names: str) -> list[Checked]:
+    def check(self, *names: str) -> AllChecked:
         """Return, for each name, whether it is there and whether any destination is granted.
 
         Raises:
@@ -244,15 +243,16 @@ class Secrets:
         """
         from .types import Checked
 
-        return _listed(Checked, self._ask(_native.Ask.check([str(name) for name in names])))
+        return listed(Checked, self._ask("check", [str(name) for name in names]))
 
 
 class Allowlist:
     """The origins that the workspace lets its projects call."""
 
-    def __init__(self, ask: Callable[[_native.Ask], Any]) -> None:
+    def __init__(self, ask: Callable[..., Any]) -> None:
         self._ask = ask
 
     def list(self) -> list[str]:
         """Return the origins; none where the workspace has no allowlist, which then binds nobody."""
-        return self._ask(_native.Ask.allowlist()) or []
+        origins: list[str] | None = self._ask("allowlist")
+        return origins or []

@@ -14,25 +14,26 @@ refused here. Policy, store and upstream are not played; say their errors with `
 from __future__ import annotations
 
 import json as _json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .. import _native
+from .._loop import pieces as pieces_of
 from .._request import Prepared, pieces, prepare
 from .._response import AsyncStreamResponse, Response
 from ..aio import AsyncAgentSecrets, AsyncStreaming
 from ..client import AgentSecrets, Streaming
 from ..errors import AgentSecretsError
+from ..types import CallOptions
 from .leaks import assert_no_leak, find_leaks
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .._response import RawStream
-    from ..types import CallOptions, Pairs
 
 
 @dataclass
@@ -43,7 +44,7 @@ class RecordedCall:
     url: str
     options: dict[str, Any]
     """Every keyword that was given."""
-    sent: list[bytes] = field(default_factory=lambda: [])
+    sent: list[bytes] = field(default_factory=list)
     """What the streamed parts of the body gave, one entry a part."""
 
     def __getattr__(self, name: str) -> Any:
@@ -53,10 +54,8 @@ class RecordedCall:
         raise AttributeError(name)
 
 
-_KEYWORDS = frozenset(
-    "bearer basic header query body_field form_field headers params body form files timeout "
-    "max_response retries project environment".split()
-)
+_KEYWORDS = frozenset(CallOptions.__optional_keys__)
+_EPOCH = "1970-01-01T00:00:00Z"
 
 
 class CannedAnswer:
@@ -93,13 +92,13 @@ class _Script:
     _native: _native.Client | None
     _isolation: str
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
         # The native client is what a mock is without.
         self._native = None
         self._isolation = "mock"
         self._closed = False
+        self._names = list(secrets)
         self._rules: list[tuple[str, str | None, dict[str, Any] | AgentSecretsError]] = []
-        self._told: dict[str, object] = {}
         self.calls: list[RecordedCall] = []
         """The calls made so far, oldest first."""
 
@@ -109,7 +108,7 @@ class _Script:
         *,
         method: str | None = None,
         status_code: int = 200,
-        headers: Pairs | None = None,
+        headers: Mapping[str, str] | None = None,
         json: object = None,
         text: str | None = None,
         content: bytes | None = None,
@@ -117,7 +116,7 @@ class _Script:
         redacted: Iterable[str] = (),
     ) -> None:
         """Answer calls of a URL (``*`` stands for anything in it); the last rule that fits counts."""
-        found = [(name.lower(), str(value)) for name, value in dict(headers or {}).items()]
+        found = [(name.lower(), value) for name, value in (headers or {}).items()]
         if json is not None:
             chunks = [_json.dumps(json).encode()]
             found = [("content-type", "application/json"), *found]
@@ -126,7 +125,7 @@ class _Script:
         elif content is not None:
             chunks = [content]
         reason = HTTPStatus(status_code).phrase if status_code in set(HTTPStatus) else ""
-        said = {
+        said: dict[str, Any] = {
             "status_code": status_code,
             "reason": reason,
             "headers": found,
@@ -139,12 +138,25 @@ class _Script:
         """Refuse calls of a URL with an error, as in ``fail(DestinationNotAllowed("no"))``."""
         self._rules.append((url, method, error))
 
-    def tell(self, **answers: object) -> None:
-        """Say what ``status``, ``logs``, ``grants``, ``secrets``, ``check`` or ``allowlist`` return."""
-        self._told.update(answers)
-
-    def _tell(self, what: str, otherwise: object) -> Any:
-        return self._told.get(what, otherwise)
+    def _told(self, what: str, arguments: tuple[object, ...]) -> object:
+        if what == "secrets":
+            said: dict[str, object] = {"version": 1, "created": _EPOCH, "updated": _EPOCH, "destinations": []}
+            return [{"name": name, **said} for name in self._names]
+        if what == "check":
+            asked = cast("list[str]", arguments[0])
+            return [{"name": name, "present": name in self._names, "granted": name in self._names} for name in asked]
+        if what == "status":
+            return {
+                "version": "mock",
+                "home": "",
+                "isolation": "mock",
+                "store": "",
+                "use_key": "",
+                "locked": False,
+                "owner": False,
+                "secrets": len(self._names),
+            }
+        return []
 
     def _record(self, url: str, method: str, options: CallOptions) -> tuple[Prepared, RecordedCall]:
         if self._closed:
@@ -168,19 +180,24 @@ class _Script:
 class MockAgentSecrets(_Script, AgentSecrets):
     """``AgentSecrets`` without a network: records calls, and answers from a script."""
 
-    def __init__(self, **_choices: object) -> None:
-        _Script.__init__(self)
+    def __init__(self, *, secrets: Iterable[str] = (), **_choices: object) -> None:
+        _Script.__init__(self, secrets)
 
     def close(self) -> None:
+        """Close the client: later calls are refused."""
         self._closed = True
 
     def call(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> Response:
+        """Record a call, and answer from the script."""
         return Response(self._sent(*self._record(url, method, options)))
 
     def stream(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> Streaming:
+        """Record a call, and answer from the script as it comes."""
         recorded = self._record(url, method, options)
-        send: Callable[[], RawStream] = lambda: self._sent(*recorded)  # noqa: E731  # Typed, as a def is not.
-        return Streaming(send)
+        return Streaming(lambda: self._sent(*recorded))
+
+    def _ask(self, what: str, *arguments: object) -> Any:
+        return self._told(what, arguments)
 
     def _sent(self, prepared: Prepared, made: RecordedCall) -> CannedAnswer:
         made.sent.extend(b"".join(pieces(source)) for source in prepared.sources)
@@ -190,16 +207,19 @@ class MockAgentSecrets(_Script, AgentSecrets):
 class MockAsyncAgentSecrets(_Script, AsyncAgentSecrets):
     """``AsyncAgentSecrets`` without a network: records calls, and answers from a script."""
 
-    def __init__(self, **_choices: object) -> None:
-        _Script.__init__(self)
+    def __init__(self, *, secrets: Iterable[str] = (), **_choices: object) -> None:
+        _Script.__init__(self, secrets)
 
     async def aclose(self) -> None:
+        """Close the client: later calls are refused."""
         self._closed = True
 
     async def call(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> Response:
+        """Record a call, and answer from the script."""
         return Response(await self._sent(*self._record(url, method, options)))
 
     def stream(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> AsyncStreaming:
+        """Record a call, and answer from the script as it comes."""
         recorded = self._record(url, method, options)
 
         async def send() -> tuple[RawStream, None]:
@@ -207,11 +227,12 @@ class MockAsyncAgentSecrets(_Script, AsyncAgentSecrets):
 
         return AsyncStreaming(send)
 
-    async def _sent(self, prepared: Prepared, made: RecordedCall) -> CannedAnswer:
-        from .._loop import _pieces
+    async def _ask(self, what: str, *arguments: object) -> Any:
+        return self._told(what, arguments)
 
+    async def _sent(self, prepared: Prepared, made: RecordedCall) -> CannedAnswer:
         for source in prepared.sources:
-            made.sent.append(b"".join([piece async for piece in _pieces(source)]))
+            made.sent.append(b"".join([piece async for piece in pieces_of(source)]))
         return self._answer(made)
 
 

@@ -41,17 +41,15 @@ def find_leaks(obj: object, value: str | bytes) -> list[str]:
     for where, shown in _shown(obj):
         if any(needle in shown for needle in needles):
             found.append(where)
-    for reached in _reached(obj, value):
-        if any(needle in _bytes(reached) for needle in needles):
-            found.append(f"a {type(reached).__name__} it leads to")
-    return found
+    reached = (text for text in _reached(obj, value) if any(needle in _bytes(text) for needle in needles))
+    return found + [f"a {type(text).__name__} it leads to" for text in reached]
 
 
 def _shown(obj: object) -> Iterator[tuple[str, bytes]]:
     for show in (repr, str, dir, vars, pickle.dumps):
         try:
             shown = show(obj)
-        except Exception:  # noqa: BLE001, S112  # What an object refuses to show, it does not leak.
+        except Exception:  # noqa: S112  # What an object refuses to show, it does not leak.
             continue
         yield show.__name__, shown if isinstance(shown, bytes) else repr(shown).encode()
 
