@@ -136,12 +136,12 @@ def _pairs(said: object, what: str) -> list[tuple[str, object]]:
         invalid(f"{what} is a mapping, or names and values in pairs")
     if not all(isinstance(name, str) for name, _ in found):
         invalid(f"the names in {what} are str")
-    return found
+    return cast("list[tuple[str, object]]", found)
 
 
-def _items(said: object) -> Iterable[tuple[str, object]]:
-    items: Callable[[], Iterable[tuple[str, object]]] | None = getattr(said, "items", None)
-    return cast("Iterable[tuple[str, object]]", said) if items is None else items()
+def _items(said: object) -> Iterable[tuple[object, object]]:
+    items: Callable[[], Iterable[tuple[object, object]]] | None = getattr(said, "items", None)
+    return cast("Iterable[tuple[object, object]]", said) if items is None else items()
 
 
 def _plain_header(pair: tuple[str, object]) -> tuple[str, bytes]:
