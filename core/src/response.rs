@@ -268,4 +268,3 @@ fn status_error(status: StatusCode, reason: &str) -> Option<Error> {
             .with_retryable(matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504))
     })
 }
-
