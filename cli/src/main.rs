@@ -1,2 +1,5 @@
-//! AgentSecrets.
-fn main() {}
+//! The command line and broker of AgentSecrets.
+mod broker;
+fn main() {
+    let _ = (broker::run, broker::serve);
+}

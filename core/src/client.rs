@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::call::{Auth, Body, Call, FieldPath, Multipart};
 use crate::context::Selection;
-use crate::control::{Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct, Status};
+use crate::control::{
+    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct, Status,
+};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, Unlock};
 use crate::resolve::SecretInput;
@@ -192,7 +194,13 @@ impl Client {
     ///
     /// # Errors
     /// `owner_required` where the name exists and there is no act, `invalid_value`, `store_locked`.
-    pub async fn set(&self, name: SecretName, value: SecretInput, weak: bool, act: Option<SignedAct>) -> Result<SecretInfo> {
+    pub async fn set(
+        &self,
+        name: SecretName,
+        value: SecretInput,
+        weak: bool,
+        act: Option<SignedAct>,
+    ) -> Result<SecretInfo> {
         let request = SetRequest { selection: self.inner.selection.clone(), name, weak, act };
         match &self.inner.backend {
             Backend::Broker(link) => link.set(&request, value).await,
@@ -238,6 +246,14 @@ impl Client {
     /// Those of reaching the backend.
     pub async fn status(&self) -> Result<Status> {
         self.ask(Ask::Status).await
+    }
+
+    /// Where the audit log's chain stands in the memory of what answers: it exposes a tail that was cut since.
+    ///
+    /// # Errors
+    /// Those of reaching the backend.
+    pub async fn audit_anchor(&self) -> Result<crate::logs::Anchor> {
+        self.ask(Ask::Anchor).await
     }
 
     /// The projects of this home.

@@ -195,10 +195,12 @@ impl From<&crate::Error> for Problem {
 /// How much of the memory that holds values could be locked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryReport {
-    /// Bytes locked.
-    pub locked: u64,
-    /// Bytes the limit did not let lock.
-    pub unlocked: u64,
+    /// Bytes that cannot be swapped out.
+    pub locked: usize,
+    /// Bytes the limit (`ulimit -l`) did not let us lock.
+    pub unlocked: usize,
+    /// Bytes whose pages the kernel would not keep out of core dumps or forked children.
+    pub unguarded: usize,
 }
 
 /// A project as it is listed.

@@ -32,7 +32,8 @@ impl Engine {
     /// One request: policy, resolve, inject, send, redact, with the audit around them.
     async fn once(&self, call: Call, place: &Place, started: Instant) -> Result<Response> {
         let loaded = self.loaded()?;
-        let permitted = loaded.policy.check(&asked(&call, place)).map_err(|why| self.denied(&call, place, why, started))?;
+        let permitted =
+            loaded.policy.check(&asked(&call, place)).map_err(|why| self.denied(&call, place, why, started))?;
         let begun = self.audit.begin(&self.event(&call, place, Some(&permitted)))?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, started));
         match self.through(call, place, &loaded, permitted, &begun).await {
@@ -59,6 +60,7 @@ impl Engine {
 
     /// Records a call that was refused before it began.
     fn denied(&self, call: &Call, place: &Place, why: Error, started: Instant) -> Error {
+        let why = self.unknown_name(call, place).unwrap_or(why);
         let event = self.event(call, place, None);
         self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
     }

@@ -180,9 +180,7 @@ impl FromStr for Unlock {
         match text.split_once(':') {
             None if text == "keychain" => Ok(Self::Keychain),
             None if text == "passphrase" => Ok(Self::Passphrase),
-            Some(("file", path)) if !path.is_empty() => {
-                Ok(Self::File(std::path::absolute(path).map_err(|_| wrong())?))
-            }
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(std::path::absolute(path).map_err(|_| wrong())?)),
             Some(("fd", number)) => number.parse().ok().filter(|fd| *fd >= 0).map(Self::Fd).ok_or_else(wrong),
             _ => Err(wrong()),
         }

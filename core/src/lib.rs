@@ -1,22 +1,29 @@
 //! AgentSecrets: an agent says a secret's name, never holds its value, and still gets everything done.
 
-#![allow(dead_code)] // Until the engine joins the stages.
-
+pub mod broker;
 pub mod call;
+mod client;
+mod context;
+mod control;
 pub mod error;
+mod hex;
+mod home;
 mod log_safe;
+pub mod response;
 mod secret_ref;
 
 #[cfg(feature = "engine")]
 mod audit;
-#[cfg(feature = "broker")]
-mod broker;
 #[cfg(feature = "engine")]
 mod crypto;
 #[cfg(feature = "engine")]
+mod engine;
+#[cfg(feature = "engine")]
 mod inject;
 #[cfg(feature = "engine")]
-mod owner;
+pub mod logs;
+#[cfg(feature = "engine")]
+pub mod owner;
 #[cfg(feature = "engine")]
 mod policy;
 #[cfg(feature = "engine")]
@@ -28,7 +35,19 @@ mod send;
 #[cfg(feature = "engine")]
 mod store;
 
-pub use call::{Auth, Body, Call, Injection, Multipart, Part};
+pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
+pub use client::{CallBuilder, Client, ClientBuilder, Isolation};
+pub use context::{DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection};
+pub use control::{
+    Act, ActKind, Checked, EnvironmentInfo, GrantInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct,
+    Status,
+};
+#[cfg(feature = "engine")]
+pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};
+pub use home::{Executable, Home, HomeConfig, StoreKind, Unlock};
 pub use log_safe::{LogSafe, Origin, SafeUrl};
+#[cfg(feature = "engine")]
+pub use resolve::SecretInput;
+pub use response::{Buffered, Response};
 pub use secret_ref::{Label, Scope, SecretName, SecretRef};

@@ -235,7 +235,10 @@ impl Buffered {
     /// `invalid_call` where the body is not JSON of this shape.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         serde_json::from_slice(&self.content).map_err(|why| {
-            Error::new(ErrorCode::InvalidCall, format!("the response is not the JSON asked for, at column {}", why.column()))
+            Error::new(
+                ErrorCode::InvalidCall,
+                format!("the response is not the JSON asked for, at column {}", why.column()),
+            )
         })
     }
 
@@ -266,5 +269,3 @@ fn status_error(status: StatusCode, reason: &str) -> Option<Error> {
     })
 }
 
-/// Shared by everything that reads a body to its end.
-pub(crate) type SharedTail = Arc<std::sync::Mutex<Tail>>;

@@ -18,7 +18,7 @@ use super::state::{Anchor, State, StatePage};
 use crate::error::Result;
 
 /// What a look at the whole log found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Verdict {
     /// Whether nothing is wrong.
@@ -40,7 +40,7 @@ pub struct Verdict {
 }
 
 /// A record that is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct FirstBad {
     /// Its id, where it has one.

@@ -53,8 +53,7 @@ impl Connection {
         let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
         check_peer(stream.as_fd())?;
-        let (sender, driver) =
-            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|why| gone(&why))?;
+        let (sender, driver) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|why| gone(&why))?;
         Ok(Self { sender, driver: Box::pin(driver) })
     }
 
@@ -84,7 +83,7 @@ impl Connection {
         .await
         .map_err(|mut failed| match failed.take_message() {
             Some(request) => Unsent::Returned(Box::new(request)),
-            None => Unsent::Failed(gone(&failed.error())),
+            None => Unsent::Failed(gone(&failed.into_error())),
         })
     }
 }
@@ -178,7 +177,7 @@ fn tail_of(frame: Frame<Bytes>) -> Option<(Tail, Option<Error>)> {
 }
 
 /// The broker went away; nothing of the cause's text is kept, as it may quote what was in flight.
-pub(crate) fn gone(why: &dyn std::error::Error) -> Error {
+pub(crate) fn gone(why: &(dyn std::error::Error + 'static)) -> Error {
     let kind = why
         .source()
         .unwrap_or(why)

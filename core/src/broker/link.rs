@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 
 use super::connection::{Connection, LinkBody, Pool, Unsent};
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_PATH, TAIL,
-    TailHeader, broken, json_header, read_error, strip_hop,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_PATH, TAIL, TailHeader, broken,
+    json_header, read_error, strip_hop,
 };
 use super::start::{Launch, socket_path};
 use crate::call::{Body, Call, DEFAULT_TIMEOUT};
@@ -73,7 +73,15 @@ impl Link {
         strip_hop(&mut parts.headers);
         let url = said.url.as_deref().map(SafeUrl::parse).transpose()?.unwrap_or(asked);
         let body = Box::new(LinkBody::new(connection, Arc::clone(&self.pool), body, tail));
-        Ok(Response { status: parts.status, reason: said.reason, headers: parts.headers, url, body, max_response, started })
+        Ok(Response {
+            status: parts.status,
+            reason: said.reason,
+            headers: parts.headers,
+            url,
+            body,
+            max_response,
+            started,
+        })
     }
 
     pub(crate) async fn ask(&self, question: &Question) -> Result<serde_json::Value> {
@@ -164,7 +172,8 @@ fn request_of(call: Call, selection: &Selection) -> Result<(Request<Body>, SafeU
         headers.insert(header::TE, http::HeaderValue::from_static("trailers"));
     }
     let request = request.body(call.body).map_err(|_| {
-        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow").with_hint("percent-encode it")
+        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow")
+            .with_hint("percent-encode it")
     })?;
     Ok((request, call.url, call.max_response))
 }

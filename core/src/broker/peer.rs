@@ -63,7 +63,9 @@ pub fn socket_address(path: &Path) -> Result<(PathBuf, Option<File>)> {
         .read(true)
         .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(folder)
-        .map_err(|why| Error::new(ErrorCode::BrokerUnavailable, format!("the broker's folder cannot be opened: {why}")))?;
+        .map_err(|why| {
+            Error::new(ErrorCode::BrokerUnavailable, format!("the broker's folder cannot be opened: {why}"))
+        })?;
     let found = open.metadata().map_err(|_| stranger("the broker's folder cannot be read"))?;
     // SAFETY: geteuid has no preconditions.
     if found.uid() != unsafe { libc::geteuid() } || found.mode() & 0o077 != 0 {

@@ -93,7 +93,8 @@ impl CallHeader {
     /// The call a request over the socket makes, without its body, and the selection it is made under.
     pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection)> {
         let header = request.headers().get(&CALL).ok_or_else(|| broken("the call header is missing"))?;
-        let said: Self = serde_json::from_slice(header.as_bytes()).map_err(|_| broken("the call header is not readable"))?;
+        let said: Self =
+            serde_json::from_slice(header.as_bytes()).map_err(|_| broken("the call header is not readable"))?;
         if said.v != MAJOR {
             return Err(outdated(said.v));
         }
@@ -197,12 +198,8 @@ impl TailHeader {
                 trailers.append(name, value);
             }
         }
-        let tail = Tail {
-            redacted: said.redacted,
-            unnamed: said.unnamed,
-            trailers,
-            audit_incomplete: said.audit_incomplete,
-        };
+        let tail =
+            Tail { redacted: said.redacted, unnamed: said.unnamed, trailers, audit_incomplete: said.audit_incomplete };
         Ok((tail, said.error.map(WireError::into_error)))
     }
 }
@@ -232,7 +229,8 @@ pub(crate) fn strip_hop(headers: &mut HeaderMap) {
     for name in ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"] {
         headers.remove(name);
     }
-    let own: Vec<HeaderName> = headers.keys().filter(|name| name.as_str().starts_with("agentsecrets-")).cloned().collect();
+    let own: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().starts_with("agentsecrets-")).cloned().collect();
     for name in own {
         headers.remove(name);
     }
@@ -286,7 +284,8 @@ mod tests {
     #[test]
     fn every_error_crosses_the_socket_whole() {
         for code in ErrorCode::ALL {
-            let error = Error::new(*code, "a message with \"quotes\", é and\nlines").with_hint("a hint").at(Stage::Audit);
+            let error =
+                Error::new(*code, "a message with \"quotes\", é and\nlines").with_hint("a hint").at(Stage::Audit);
             let crossed = read_error(&json_header(&WireError::of(&error)).expect("header")).expect("readable");
             assert_eq!(format!("{crossed:?}"), format!("{error:?}"));
         }

@@ -12,8 +12,8 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL,
-    TailHeader, broken, json_header, status_of, strip_hop,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
+    broken, json_header, status_of, strip_hop,
 };
 use crate::call::{Body, ByteStream};
 use crate::control::{Question, SetRequest, WireError};
@@ -64,8 +64,8 @@ impl Service {
         let (parts, body) = request.into_parts();
         let value = match (&parts.method, parts.uri.path()) {
             (&Method::POST, ASK_PATH) => {
-                let question: Question =
-                    serde_json::from_slice(&limited(body).await?).map_err(|_| broken("the question is not readable"))?;
+                let question: Question = serde_json::from_slice(&limited(body).await?)
+                    .map_err(|_| broken("the question is not readable"))?;
                 self.engine.ask(&question).await?
             }
             (&Method::POST, SET_PATH) => {
@@ -73,11 +73,12 @@ impl Service {
                 let said: SetRequest =
                     serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the set header is not readable"))?;
                 let value = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
-                serde_json::to_value(self.engine.set(&said, value).await?).map_err(|_| broken("an answer cannot be written"))?
+                serde_json::to_value(self.engine.set(&said, value).await?)
+                    .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, FINISH_PATH) => {
-                let how: Finish =
-                    serde_json::from_slice(&limited(body).await?).map_err(|_| broken("the question is not readable"))?;
+                let how: Finish = serde_json::from_slice(&limited(body).await?)
+                    .map_err(|_| broken("the question is not readable"))?;
                 let obeys = how != Finish::GiveWay || self.engine.is_locked();
                 if obeys {
                     let _ = self.finish.send(how);
@@ -112,7 +113,8 @@ async fn answer(mut response: Response, asked: &crate::SafeUrl, buffered: bool) 
     }
     headers.insert(header::TRAILER, HeaderValue::from_static("agentsecrets-tail"));
     headers.remove(header::CONTENT_LENGTH);
-    let body = AnswerBody(State::Streaming { first: Some(gathered.bytes).filter(|b| !b.is_empty()), body: response.body });
+    let body =
+        AnswerBody(State::Streaming { first: Some(gathered.bytes).filter(|b| !b.is_empty()), body: response.body });
     Ok(assembled(response.status, headers, body))
 }
 

@@ -17,8 +17,15 @@ const START_LIMIT: Duration = Duration::from_secs(10);
 /// What a broker needs of its starter's environment: where the home and the keychain are, and nothing that bends TLS,
 /// names, loading or allocation.
 const PASSED_ON: [&str; 9] = [
-    "HOME", "USER", "LOGNAME", "LANG", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "AGENTSECRETS_HOME",
-    "AGENTSECRETS_LOG", "TMPDIR",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "XDG_RUNTIME_DIR",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "AGENTSECRETS_HOME",
+    "AGENTSECRETS_LOG",
+    "TMPDIR",
 ];
 
 /// The broker's socket in a home.
@@ -56,6 +63,18 @@ pub async fn stop_running(home: &Home, how: Finish) -> Result<bool> {
     Ok(ended)
 }
 
+/// Locks a home: its broker ends, and none opens the use key again until a human unlocks. Says whether one ran.
+///
+/// # Errors
+/// `not_initialized`; `store_unavailable` where the mark cannot be set; `broker_unavailable` where the broker does not end.
+#[cfg(feature = "engine")]
+pub async fn lock(home: &Home) -> Result<bool> {
+    home.config()?;
+    // Marked first: a client that calls in between starts a broker that stays locked.
+    crate::store::marker::set(&home.run())?;
+    stop_running(home, Finish::Lock).await
+}
+
 /// How to start the broker of one home.
 pub(crate) struct Launch {
     home: Home,
@@ -87,7 +106,8 @@ impl Launch {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        let output = command.output().map_err(|why| unavailable(format!("{} does not start: {why}", executable.display())))?;
+        let output =
+            command.output().map_err(|why| unavailable(format!("{} does not start: {why}", executable.display())))?;
         if output.status.success() {
             return Ok(());
         }

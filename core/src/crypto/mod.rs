@@ -6,6 +6,10 @@ pub(crate) mod owner_key;
 pub(crate) mod passphrase;
 pub(crate) mod use_key;
 
+pub(crate) use binding::Binding;
+pub(crate) use owner_key::{OwnerKey, OwnerPublic};
+pub(crate) use use_key::{Purpose, UseKey};
+
 #[cfg(test)]
 mod vectors;
 

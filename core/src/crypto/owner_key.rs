@@ -5,6 +5,7 @@ use std::fmt;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 
 use super::binding::Binding;
+use super::use_key::SubKey;
 use super::{fill_random, passphrase};
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::value::{SecretBuf, SecretValue};
@@ -45,6 +46,13 @@ impl OwnerKey {
     /// Signs a message of one domain (`policy`, `trust`): a signature counts in no other.
     pub(crate) fn sign(&self, domain: &str, message: &[u8]) -> [u8; 64] {
         self.signing().sign(signed(domain, message).as_bytes()).to_bytes()
+    }
+
+    /// A key that only the owner derives (HKDF-SHA-256, RFC 5869, without salt).
+    pub(crate) fn derive(&self, purpose: &'static str) -> Result<SubKey> {
+        let info = Binding::new("agentsecrets/owner-key/1").field(purpose.as_bytes());
+        // EXPOSE: the key is derived from the seed.
+        SubKey::expand(self.0.expose(), &info)
     }
 
     fn signing(&self) -> SigningKey {

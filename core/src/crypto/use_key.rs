@@ -79,12 +79,8 @@ impl UseKey {
 
     /// The key for one purpose in one home (HKDF-SHA-256, RFC 5869, without salt).
     pub(crate) fn derive(&self, purpose: Purpose, home: &[u8]) -> Result<SubKey> {
-        let mut bytes = SecretBuf::zeroed(KEY);
         let info = Binding::new("agentsecrets/use-key/1").field(purpose.label().as_bytes()).field(home);
-        Hkdf::<Sha256>::new(None, self.bytes())
-            .expand(info.as_bytes(), bytes.as_mut_slice())
-            .map_err(|_| Error::new(ErrorCode::Internal, "a key cannot be derived"))?;
-        Ok(SubKey(bytes.into_value()))
+        SubKey::expand(self.bytes(), &info)
     }
 }
 
@@ -116,6 +112,15 @@ impl Purpose {
 pub(crate) struct SubKey(SecretValue);
 
 impl SubKey {
+    /// HKDF-SHA-256 (RFC 5869) without salt.
+    pub(super) fn expand(key: &[u8], info: &Binding) -> Result<Self> {
+        let mut bytes = SecretBuf::zeroed(KEY);
+        Hkdf::<Sha256>::new(None, key)
+            .expand(info.as_bytes(), bytes.as_mut_slice())
+            .map_err(|_| Error::new(ErrorCode::Internal, "a key cannot be derived"))?;
+        Ok(Self(bytes.into_value()))
+    }
+
     /// The key's bytes, for a cipher or MAC.
     pub(crate) fn bytes(&self) -> &[u8; KEY] {
         // EXPOSE: the type guards the key further; ciphers and MACs take it by reference.

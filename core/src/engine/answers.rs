@@ -8,8 +8,8 @@ use super::state::State;
 use crate::audit::{DenyChange, Event, Identity};
 use crate::context::{Place, STANDARD_ENVIRONMENTS, Selection};
 use crate::control::{
-    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct,
-    Status,
+    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SetRequest,
+    SignedAct, Status,
 };
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::owner;
@@ -97,7 +97,11 @@ impl Engine {
     fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
         let loaded = self.loaded()?;
         let granted = |name: &SecretName| {
-            let own = loaded.document.grants.iter().filter(|grant| grant.project == place.project_id && grant.secret == *name);
+            let own = loaded
+                .document
+                .grants
+                .iter()
+                .filter(|grant| grant.project == place.project_id && grant.secret == *name);
             own.map(|grant| grant.terms.rule.short()).collect::<Vec<_>>()
         };
         let info = |listed: Listed| SecretInfo {
@@ -142,7 +146,7 @@ impl Engine {
             expires: grant.terms.expires,
             private: grant.terms.private,
             permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
-            state: match (grant.expired(now), loaded.overlay.takes_away(grant)) {
+            state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",
                 (true, false) => "expired",
                 (false, false) => "active",
@@ -162,11 +166,7 @@ impl Engine {
         }
         let info = |name: Label| {
             let at = Place { environment: name.clone(), ..place.clone() };
-            Ok(EnvironmentInfo {
-                secrets: vault.list(&at.in_store())?.len(),
-                current: name == place.environment,
-                name,
-            })
+            Ok(EnvironmentInfo { secrets: vault.list(&at.in_store())?.len(), current: name == place.environment, name })
         };
         names.into_iter().map(info).collect()
     }
@@ -176,9 +176,15 @@ impl Engine {
         let known = self.environments(&place)?;
         if !known.iter().any(|info| info.name == *environment) {
             let names: Vec<&str> = known.iter().map(|info| info.name.as_str()).collect();
-            return Err(Error::new(ErrorCode::InvalidCall, format!("{} has no environment {environment}", place.project))
-                .at(Stage::Context)
-                .with_hint(format!("one of {}; a new one begins with: agentsecrets secrets set NAME --environment {environment}", names.join(", "))));
+            return Err(Error::new(
+                ErrorCode::InvalidCall,
+                format!("{} has no environment {environment}", place.project),
+            )
+            .at(Stage::Context)
+            .with_hint(format!(
+                "one of {}; a new one begins with: agentsecrets secrets set NAME --environment {environment}",
+                names.join(", ")
+            )));
         }
         State::choose(&self.home, place.project_id, environment.clone())
     }

@@ -40,7 +40,15 @@ pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begu
         let at = tokio::time::Instant::from_std(limits.started + limits.timeout);
         Box::pin(tokio::time::sleep_until(at))
     });
-    let body = Closing { body, status: head.status.as_u16(), begun: Some(begun), limits, deadline, seen: 0, incomplete: false };
+    let body = Closing {
+        body,
+        status: head.status.as_u16(),
+        begun: Some(begun),
+        limits,
+        deadline,
+        seen: 0,
+        incomplete: false,
+    };
     Response {
         status: head.status,
         reason: head.reason,
@@ -114,12 +122,10 @@ impl SafeBody for Closing {
                 self.close(Outcome::Ok, None);
                 Poll::Ready(None)
             }
-            Poll::Pending => match &mut self.deadline {
-                Some(deadline) if deadline.as_mut().poll(cx).is_ready() => {
-                    self.fail(crate::send::timed_out(self.limits.timeout))
-                }
-                _ => Poll::Pending,
-            },
+            Poll::Pending => {
+                let passed = self.deadline.as_mut().is_some_and(|deadline| deadline.as_mut().poll(cx).is_ready());
+                if passed { self.fail(crate::send::timed_out(self.limits.timeout)) } else { Poll::Pending }
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use super::open::Engine;
 use crate::call::{Body, Call, DEFAULT_TIMEOUT};
 use crate::context::{Place, Selection};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{ErrorCode, Result};
 use crate::response::Response;
 use crate::secret_ref::Scope;
 
@@ -101,7 +101,9 @@ fn redirect(response: &Response, next: &mut Call) -> bool {
     // A location that a value was taken out of leads nowhere.
     let redacted = !response.body.tail().redacted.is_empty() || response.body.tail().unnamed;
     let location = response.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
-    let Some(url) = location.filter(|_| !redacted).and_then(|location| next.url.join(location).ok()) else { return false };
+    let Some(url) = location.filter(|_| !redacted).and_then(|location| next.url.join(location).ok()) else {
+        return false;
+    };
     if url.origin() != next.url.origin() || (to_get && has_body_injection(next)) {
         return false;
     }
@@ -109,7 +111,8 @@ fn redirect(response: &Response, next: &mut Call) -> bool {
     if to_get {
         next.method = Method::GET;
         next.body = Body::Empty;
-        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LOCATION] {
+        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LANGUAGE, header::CONTENT_LOCATION]
+        {
             next.headers.remove(name);
         }
     }
@@ -133,6 +136,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
 
     #[test]
     fn a_date_is_no_pause() {

@@ -29,7 +29,8 @@ struct Stamp([(u64, i64, i64, u64); 2]);
 impl Stamp {
     fn of(engine: &Engine) -> Self {
         let of = |path: &Path| {
-            path.symlink_metadata().map_or((0, 0, 0, 0), |found| (found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+            path.symlink_metadata()
+                .map_or((0, 0, 0, 0), |found| (found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
         };
         Self([of(&engine.home.file("policy.json")), of(&engine.home.file("deny.json"))])
     }

@@ -9,7 +9,6 @@ use super::loaded::Loaded;
 use crate::context::Place;
 use crate::error::{Error, Result};
 use crate::inject::WireForm;
-use crate::policy::Slot;
 use crate::redact::{Found, Known, Scanner};
 use crate::resolve::{MIN_VALUE, Resolved, SecretValue, in_background};
 use crate::secret_ref::{Label, SecretName};
@@ -35,8 +34,6 @@ struct State {
 struct Needle {
     name: SecretName,
     value: Arc<SecretValue>,
-    /// Whether the value is ever `user:password`, of which the user is not secret.
-    basic: bool,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -66,7 +63,7 @@ impl Needles {
             environment: place.environment.clone(),
             injected,
         };
-        let weak = resolved.values().any(|(_, value, _)| value.len() < MIN_VALUE);
+        let weak = resolved.values().any(|(_, value)| value.len() < MIN_VALUE);
         if let (false, Some(scanner)) = (weak, self.built(&key)) {
             return Ok(scanner);
         }
@@ -81,15 +78,11 @@ impl Needles {
     /// Adds what this call injects, and says how much has been injected so far.
     fn remember(&self, resolved: &Resolved) -> usize {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value, basic) in resolved.values() {
-            let needle = state
+        for (name, value) in resolved.values() {
+            state
                 .injected
                 .entry(Arc::as_ptr(value) as usize)
-                .or_insert_with(|| Needle { name: name.clone(), value: Arc::clone(value), basic });
-            if basic && !needle.basic {
-                needle.basic = true;
-                state.built.clear();
-            }
+                .or_insert_with(|| Needle { name: name.clone(), value: Arc::clone(value) });
         }
         state.injected.len()
     }
@@ -110,15 +103,15 @@ impl Needles {
 
     async fn all(&self, vault: &Arc<Vault>, loaded: &Loaded, place: &Place) -> Result<Vec<Needle>> {
         let now = jiff::Timestamp::now();
-        let granted: Vec<(SecretName, bool)> = loaded
+        let granted: Vec<SecretName> = loaded
             .policy
             .granted_secrets(place.project_id, &place.environment, now)
-            .map(|(name, slots)| (name.clone(), slots.iter().any(|slot| matches!(slot, Slot::Basic))))
+            .map(|(name, _slots)| name.clone())
             .collect();
         let (vault, at) = (Arc::clone(vault), place.in_store());
         let mut needles = in_background(move || {
-            let needle = |(name, basic): (SecretName, bool)| match vault.value(&at, &name) {
-                Ok(value) => Some(Needle { name, value, basic }),
+            let needle = |name: SecretName| match vault.value(&at, &name) {
+                Ok(value) => Some(Needle { name, value }),
                 // Granted before it is set, or damaged: then there is no value that could come back.
                 Err(_) => None,
             };
@@ -137,7 +130,8 @@ fn build(needles: &[Needle], forms: &[WireForm]) -> Scanner {
         // EXPOSE: the scanner's tables are made of the values it looks for.
         let value = needle.value.expose();
         known.push(Known { label: Some(needle.name.clone()), value });
-        if let (true, Some(colon)) = (needle.basic, value.iter().position(|byte| *byte == b':')) {
+        // A value with a colon may be `user:password` (RFC 7617), of which an upstream may send back the password alone.
+        if let Some(colon) = value.iter().position(|byte| *byte == b':') {
             known.push(Known { label: Some(needle.name.clone()), value: &value[colon + 1..] });
         }
     }

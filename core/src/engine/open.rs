@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::owner::{self, Unlocked};
 use crate::policy::Permitted;
+use crate::secret_ref::Scope;
 use crate::store::{self, Vault};
 
 /// The pipeline and what it works with: policy, values, connections, evidence.
@@ -92,6 +93,13 @@ impl Engine {
 
     pub(super) fn vault(&self) -> Result<&Arc<Vault>> {
         self.opened().map(|opened| &opened.vault)
+    }
+
+    /// Why a refused call could not have been permitted: a name that is not there says more than a missing grant.
+    pub(super) fn unknown_name(&self, call: &Call, place: &Place) -> Option<Error> {
+        let plain = call.injections.iter().filter(|injection| injection.secret.scope() == &Scope::default());
+        let names: Vec<_> = plain.map(|injection| injection.secret.name().clone()).collect();
+        self.vault().ok()?.missing(&place.in_store(), &names)
     }
 
     /// What is known of a call before it is made. Its path is templated by the rule that permitted it.

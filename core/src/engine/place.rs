@@ -87,7 +87,9 @@ mod tests {
     fn a_cloned_repository_cannot_choose_the_production_project() {
         let found = find(&document(), &proposal("/srv/production", "production"), &State::default()).expect("linked");
         assert_eq!(found.project.as_str(), "production");
-        for (directory, project) in [("/tmp/clone", "production"), ("/srv/production", "agents"), ("/tmp/clone", "nowhere")] {
+        for (directory, project) in
+            [("/tmp/clone", "production"), ("/srv/production", "agents"), ("/tmp/clone", "nowhere")]
+        {
             let error = find(&document(), &proposal(directory, project), &State::default()).expect_err("not linked");
             assert_eq!(error.code(), ErrorCode::ProjectNotLinked);
             assert_eq!(error.hint(), Some(format!("agentsecrets project use {project}").as_str()));
@@ -103,6 +105,9 @@ mod tests {
         assert_eq!(choose("production").expect("linked").environment.as_str(), "development");
         assert_eq!(choose("unlinked").expect_err("unlinked").code(), ErrorCode::ProjectNotLinked);
         assert_eq!(choose("nowhere").expect_err("unknown").code(), ErrorCode::ProjectNotFound);
-        assert_eq!(find(&document(), &Selection::default(), &State::default()).expect("default").project.as_str(), "agents");
+        assert_eq!(
+            find(&document(), &Selection::default(), &State::default()).expect("default").project.as_str(),
+            "agents"
+        );
     }
 }

@@ -36,8 +36,8 @@ impl State {
         let _lock = HomeLock::acquire(home.root())?;
         let mut state = Self::read(home);
         state.environments.insert(project, environment);
-        let text = serde_json::to_vec(&state)
-            .map_err(|_| Error::new(ErrorCode::Internal, "state.json cannot be written"))?;
+        let text =
+            serde_json::to_vec(&state).map_err(|_| Error::new(ErrorCode::Internal, "state.json cannot be written"))?;
         atomic::write(&home.file(FILE), &text)
     }
 }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use zeroize::Zeroizing;
 
-use crate::call::{Auth, Body};
+use crate::call::{Auth, Body, Call};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::log_safe::{Origin, SafeUrl};
+use crate::resolve::Resolved;
 use crate::secret_ref::{SecretName, SecretRef};
 
 mod basic;
@@ -52,6 +53,25 @@ pub(crate) struct WireForm {
     pub(crate) text: Zeroizing<Vec<u8>>,
 }
 
+/// Places the values of a permitted call in it.
+///
+/// # Errors
+/// Those of [`inject`].
+pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<WireForm>)> {
+    let Call { method, url, headers, body, injections, .. } = call;
+    let placed: Vec<Placed<'_>> = injections
+        .iter()
+        .zip(resolved.values())
+        // EXPOSE: the value is written into the request that the policy permitted for it.
+        .map(|(injection, (_, value))| Placed {
+            auth: &injection.auth,
+            secret: &injection.secret,
+            value: value.expose(),
+        })
+        .collect();
+    inject(Draft { method, url, headers, body }, &placed)
+}
+
 /// `http::uri` indexes a request target with 16 bits and takes no longer one.
 const MAX_TARGET: usize = u16::MAX as usize - 1;
 
@@ -60,10 +80,10 @@ const MAX_TARGET: usize = u16::MAX as usize - 1;
 /// # Errors
 /// `invalid_value` where a value cannot stand in its place, `invalid_call` where the request has no such place.
 pub(crate) fn inject(draft: Draft, placed: &[Placed<'_>]) -> Result<(ArmedRequest, Vec<WireForm>)> {
-    arm(draft, placed).map_err(|error| error.at(Stage::Inject))
+    place(draft, placed).map_err(|error| error.at(Stage::Inject))
 }
 
-fn arm(draft: Draft, placed: &[Placed<'_>]) -> Result<(ArmedRequest, Vec<WireForm>)> {
+fn place(draft: Draft, placed: &[Placed<'_>]) -> Result<(ArmedRequest, Vec<WireForm>)> {
     let Draft { method, url, mut headers, mut body } = draft;
     let mut target = Zeroizing::new(url.target().into_bytes());
     let mut forms = Vec::with_capacity(placed.len());

@@ -50,7 +50,8 @@ pub(crate) fn save(home: &Home, config: &HomeConfig, use_key: &UseKey, overlay: 
     let text = String::from_utf8(overlay.to_bytes()).map_err(|_| invalid("the deny overlay is not text"))?;
     let key = use_key.derive(Purpose::DenyOverlay, config.id.as_bytes())?;
     let mac = URL_SAFE_NO_PAD.encode(key.mac(DOMAIN, text.as_bytes()));
-    let bytes = serde_json::to_vec(&Kept { overlay: text, mac }).map_err(|_| invalid("the deny overlay cannot be written"))?;
+    let bytes =
+        serde_json::to_vec(&Kept { overlay: text, mac }).map_err(|_| invalid("the deny overlay cannot be written"))?;
     atomic::write(&home.file("deny.json"), &bytes)
 }
 

@@ -41,13 +41,11 @@ pub(crate) fn keep_owner(home: &Home, config: &HomeConfig, owner: &OwnerKey, pas
 /// `store_locked` for a passphrase place, `store_unavailable`, `store_corrupted` for a key that is none.
 pub(crate) fn open_use_key(config: &HomeConfig, place: Option<&Unlock>) -> Result<UseKey> {
     match place.unwrap_or(&config.unlock) {
-        Unlock::Keychain => {
-            let found = keychain::get_item(&keychain_account(config))?
-                .ok_or_else(|| Error::new(ErrorCode::StoreCorrupted, "the keychain does not hold this home's use key"))?;
-            UseKey::from_bytes(found.as_slice())
-        }
-        Unlock::File(path) => read_key_file(path)?
-            .ok_or_else(|| Error::new(ErrorCode::StoreUnavailable, format!("there is no key file at {}", path.display()))),
+        Unlock::Keychain => keychain::use_key(config.id)?
+            .ok_or_else(|| Error::new(ErrorCode::StoreCorrupted, "the keychain does not hold this home's use key")),
+        Unlock::File(path) => read_key_file(path)?.ok_or_else(|| {
+            Error::new(ErrorCode::StoreUnavailable, format!("there is no key file at {}", path.display()))
+        }),
         Unlock::Fd(number) => read_key_fd(*number),
         Unlock::Passphrase => Err(locked()),
     }
@@ -65,7 +63,7 @@ pub(crate) fn make_use_key(home: &Home, config: &HomeConfig, passphrase: Option<
     match &config.unlock {
         Unlock::Keychain => {
             let key = UseKey::make()?;
-            keychain::set_item(&keychain_account(config), key.bytes())?;
+            keychain::put_use_key(config.id, &key)?;
             Ok(key)
         }
         Unlock::Passphrase => {
@@ -89,10 +87,6 @@ pub(crate) fn make_use_key(home: &Home, config: &HomeConfig, passphrase: Option<
     }
 }
 
-fn keychain_account(config: &HomeConfig) -> String {
-    format!("use-key:{}", config.id)
-}
-
 /// A key file is the machine's own (a mounted secret, a systemd credential), so its folder may be anybody's; the file
 /// itself must not be readable by others.
 fn read_key_file(path: &Path) -> Result<Option<UseKey>> {
@@ -101,7 +95,9 @@ fn read_key_file(path: &Path) -> Result<Option<UseKey>> {
     let file = match options.read(true).custom_flags(libc::O_CLOEXEC).open(path) {
         Ok(file) => file,
         Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(why) => return Err(unavailable(format!("the key file {} cannot be opened: {}", path.display(), why.kind()))),
+        Err(why) => {
+            return Err(unavailable(format!("the key file {} cannot be opened: {}", path.display(), why.kind())));
+        }
     };
     let found = file.metadata().map_err(|_| unavailable("the key file cannot be read".into()))?;
     // SAFETY: geteuid has no preconditions.
@@ -116,7 +112,8 @@ fn read_key_file(path: &Path) -> Result<Option<UseKey>> {
 fn write_key_file(path: &Path, text: &[u8]) -> Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
-    let cannot = |why: std::io::Error| unavailable(format!("the key file {} cannot be made: {}", path.display(), why.kind()));
+    let cannot =
+        |why: std::io::Error| unavailable(format!("the key file {} cannot be made: {}", path.display(), why.kind()));
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
     let mut file = options.open(path).map_err(cannot)?;

@@ -15,7 +15,7 @@ mod signer;
 
 pub use acts::{Allow, PolicyAct};
 pub use keys::Unlocked;
-pub use open::{InitOptions, InitReport, Opened, Serve, executable_of, init, unlock};
+pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use signer::Owner;

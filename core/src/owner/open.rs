@@ -19,7 +19,7 @@ use crate::home::{Executable, Home, HomeConfig, StoreKind, Unlock};
 use crate::policy::Document;
 use crate::resolve::value::SecretValue;
 use crate::secret_ref::Label;
-use crate::store::{self, HomeLock, atomic};
+use crate::store::{self, atomic};
 
 /// The choices of `init`.
 #[derive(Clone, Debug)]
@@ -116,6 +116,30 @@ pub fn unlock(home: &Home, passphrase: PassphraseSource, place: Option<Unlock>, 
     Ok(Opened { child })
 }
 
+/// A child that was started to serve.
+pub struct Spawned {
+    child: Child,
+}
+
+impl Spawned {
+    /// Waits until the child says that it is ready.
+    ///
+    /// # Errors
+    /// What the child says it failed of.
+    pub fn wait(mut self) -> Result<()> {
+        self.child.answer()
+    }
+}
+
+/// Runs `work` in a child that lets go of everything of its parent's. Call it while the process has one thread.
+///
+/// # Errors
+/// `internal` where there are several threads or no process is to be had.
+pub fn spawn(work: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>) -> Result<Spawned> {
+    let child = fork(move |parent| serve_then(parent, work))?;
+    Ok(Spawned { child })
+}
+
 /// Says what was made, waits for the word to go on, and becomes the broker.
 fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>, serve: Serve) {
     let key = match made {
@@ -133,6 +157,11 @@ fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>
     if !matches!(parent.next::<bool>(), Ok(Some(true))) {
         return;
     }
+    serve_then(parent, move |ready| serve(home, Unlocked(key), ready));
+}
+
+/// Detaches, serves, and says once whether it came to be ready.
+fn serve_then(parent: Parent, serve: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>) {
     parent.detach();
     let parent = std::sync::Arc::new(std::sync::Mutex::new(Some(parent)));
     let told = std::sync::Arc::clone(&parent);
@@ -142,7 +171,7 @@ fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>
         }
     };
     let failed = say.clone();
-    if let Err(error) = serve(home, Unlocked(key), Box::new(move || say(Ok(())))) {
+    if let Err(error) = serve(Box::new(move || say(Ok(())))) {
         failed(Err(error));
     }
 }
@@ -150,7 +179,8 @@ fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>
 fn open(home: &Home, source: PassphraseSource, place: Option<&Unlock>) -> Result<UseKey> {
     let config = home.config()?;
     let under_passphrase = *place.unwrap_or(&config.unlock) == Unlock::Passphrase;
-    let key = if under_passphrase { ask_passphrase(home, &config, source)? } else { keys::open_use_key(&config, place)? };
+    let key =
+        if under_passphrase { ask_passphrase(home, &config, source)? } else { keys::open_use_key(&config, place)? };
     store::marker::clear(&home.run())?;
     Ok(key)
 }
@@ -173,13 +203,13 @@ fn ask_passphrase(home: &Home, config: &HomeConfig, source: PassphraseSource) ->
 fn make(home: &Home, options: &InitOptions) -> Result<(InitReport, UseKey)> {
     atomic::make_directory(home.root())?;
     atomic::make_directory(&home.run())?;
-    let _lock = HomeLock::acquire(home.root())?;
     if home.config().is_ok() {
         return Err(Error::new(ErrorCode::AlreadyInitialized, "another init was faster"));
     }
     let owner = OwnerKey::make()?;
     let config = config_of(options, &owner)?;
-    store::open(config.store, home.root(), config.id)?.check()?;
+    let store = store::open(config.store, home.root(), config.id)?;
+    store.health()?;
     let passphrase = passphrase_for(options)?;
     let use_key = keys::make_use_key(home, &config, passphrase.as_ref())?;
     let first = FirstKey::make()?;
@@ -190,7 +220,7 @@ fn make(home: &Home, options: &InitOptions) -> Result<(InitReport, UseKey)> {
     let document = document_of(&config, options)?;
     policy_file::save(home, &owner, &document)?;
     policy_file::write_pin(home, &config, &use_key, &document)?;
-    store::index::create(home.root(), &config.id, &use_key)?;
+    store::Vault::create(home.root(), config.id, store, &use_key)?;
     AuditLog::create(&home.audit(), &first)?;
     let text = serde_json::to_vec_pretty(&config)
         .map_err(|_| Error::new(ErrorCode::Internal, "home.json cannot be written"))?;
@@ -208,7 +238,9 @@ fn make(home: &Home, options: &InitOptions) -> Result<(InitReport, UseKey)> {
 
 fn passphrase_for(options: &InitOptions) -> Result<Option<SecretValue>> {
     match (options.owner, &options.unlock) {
-        (true, Unlock::Passphrase) => options.passphrase.read_new("New passphrase, for the owner and the store").map(Some),
+        (true, Unlock::Passphrase) => {
+            options.passphrase.read_new("New passphrase, for the owner and the store").map(Some)
+        }
         (true, _) => options.passphrase.read_new("New owner's passphrase").map(Some),
         (false, Unlock::Passphrase) => options.passphrase.read_new("New passphrase for the store").map(Some),
         (false, _) => Ok(None),

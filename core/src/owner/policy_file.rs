@@ -28,9 +28,11 @@ struct Signed<'a> {
 /// # Errors
 /// `policy_invalid` where it is missing, unsigned, altered, or another home's.
 pub(crate) fn load(home: &Home, config: &HomeConfig) -> Result<Document> {
-    let bytes = atomic::read_private(&home.file("policy.json"), MAX_POLICY)?.ok_or_else(|| invalid("there is no policy"))?;
+    let bytes =
+        atomic::read_private(&home.file("policy.json"), MAX_POLICY)?.ok_or_else(|| invalid("there is no policy"))?;
     let signed: Signed<'_> = serde_json::from_slice(&bytes).map_err(|_| invalid("the policy is not readable"))?;
-    let signature = URL_SAFE_NO_PAD.decode(&signed.signature).map_err(|_| invalid("the policy's signature is not readable"))?;
+    let signature =
+        URL_SAFE_NO_PAD.decode(&signed.signature).map_err(|_| invalid("the policy's signature is not readable"))?;
     let document = signed.document.get().as_bytes();
     if !policy_key(config)?.verify(DOMAIN, document, &signature) {
         return Err(invalid("the policy is not signed by this home's owner"));
@@ -47,13 +49,15 @@ pub(crate) fn save(home: &Home, owner: &OwnerKey, document: &Document) -> Result
     let text = String::from_utf8(document.to_bytes()).map_err(|_| invalid("the policy is not text"))?;
     let signature = URL_SAFE_NO_PAD.encode(owner.sign(DOMAIN, text.as_bytes()));
     let raw = RawValue::from_string(text).map_err(|_| invalid("the policy is not JSON"))?;
-    let bytes = serde_json::to_vec(&Signed { signature, document: &raw }).map_err(|_| invalid("the policy is not JSON"))?;
+    let bytes =
+        serde_json::to_vec(&Signed { signature, document: &raw }).map_err(|_| invalid("the policy is not JSON"))?;
     atomic::write(&home.file("policy.json"), &bytes)
 }
 
 /// The key that signs this home's policy.
 pub(crate) fn policy_key(config: &HomeConfig) -> Result<OwnerPublic> {
-    let bytes = URL_SAFE_NO_PAD.decode(&config.policy_key).map_err(|_| invalid("the owner's public key is not readable"))?;
+    let bytes =
+        URL_SAFE_NO_PAD.decode(&config.policy_key).map_err(|_| invalid("the owner's public key is not readable"))?;
     OwnerPublic::from_bytes(&bytes)
 }
 
@@ -69,10 +73,13 @@ struct Pin {
 /// # Errors
 /// `policy_invalid`, also where the pin is missing.
 pub(crate) fn check_pin(home: &Home, config: &HomeConfig, use_key: &UseKey, document: &Document) -> Result<()> {
-    let sealed = atomic::read_private(&home.file("pin.sealed"), 4096)?.ok_or_else(|| invalid("the policy's pin is missing"))?;
+    let sealed =
+        atomic::read_private(&home.file("pin.sealed"), 4096)?.ok_or_else(|| invalid("the policy's pin is missing"))?;
     let key = use_key.derive(Purpose::Pin, config.id.as_bytes())?;
-    let opened = envelope::open(&key, &binding(config), &sealed).map_err(|_| invalid("the policy's pin does not open"))?;
-    let pin: Pin = serde_json::from_slice(opened.as_slice()).map_err(|_| invalid("the policy's pin is not readable"))?;
+    let opened =
+        envelope::open(&key, &binding(config), &sealed).map_err(|_| invalid("the policy's pin does not open"))?;
+    let pin: Pin =
+        serde_json::from_slice(opened.as_slice()).map_err(|_| invalid("the policy's pin is not readable"))?;
     if pin.policy_key != config.policy_key {
         return Err(invalid("the policy's key is not the one this home was made with"));
     }

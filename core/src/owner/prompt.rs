@@ -58,7 +58,8 @@ impl PassphraseSource {
         loop {
             let first = self.read(&format!("{what}: "))?;
             if first.len() < SHORTEST {
-                let short = Error::new(ErrorCode::InvalidValue, format!("a passphrase has at least {SHORTEST} characters"));
+                let short =
+                    Error::new(ErrorCode::InvalidValue, format!("a passphrase has at least {SHORTEST} characters"));
                 if self != Self::Terminal {
                     return Err(short);
                 }

@@ -45,7 +45,10 @@ impl Owner {
     pub fn fork(home: &Home, source: PassphraseSource) -> Result<Self> {
         let config = home.config()?;
         if !config.owner {
-            return Err(Error::new(ErrorCode::OwnerAbsent, "this home was made with --no-owner; its policy is read-only"));
+            return Err(Error::new(
+                ErrorCode::OwnerAbsent,
+                "this home was made with --no-owner; its policy is read-only",
+            ));
         }
         let home = home.clone();
         let child = fork(move |mut parent| Session { home, config, source, owner: None }.serve(&mut parent))?;
@@ -112,7 +115,9 @@ impl Session {
             let reply = match request {
                 Request::Change(acts) => self.change(&acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
-                Request::Verify(anchor) => self.verify(anchor.as_ref()).map(|verdict| Reply::Verified(Box::new(verdict))),
+                Request::Verify(anchor) => {
+                    self.verify(anchor.as_ref()).map(|verdict| Reply::Verified(Box::new(verdict)))
+                }
             };
             if parent.say(reply).is_err() {
                 return;

@@ -20,6 +20,8 @@ impl Document {
         if self.project(grant.project).is_none() {
             return Err(no_project());
         }
+        // The serial this document will be signed with.
+        let grant = Grant { serial: self.serial + 1, ..grant };
         let says = grant.sentence();
         let before = self.grants.len();
         self.grants.retain(|other| !other.same_opening(&grant));

@@ -60,7 +60,8 @@ struct Place {
 #[derive(Debug, Default)]
 struct Entry {
     grants: Vec<Grant>,
-    denied: bool,
+    /// The newest serial at which everything was denied; grants signed later count again.
+    denied_until: Option<u64>,
     denies: Vec<Rule>,
 }
 
@@ -120,8 +121,9 @@ impl Policy {
             let project = secrets.entry(deny.project).or_default();
             let entry = project.entry(deny.secret.clone()).or_default();
             match &deny.rule {
-                Some(rule) => entry.denies.push(rule.clone()),
-                None => entry.denied = true,
+                None => entry.denied_until = entry.denied_until.max(Some(deny.serial)),
+                Some(rule) if !deny.is_lifted(&entry.grants) => entry.denies.push(rule.clone()),
+                Some(_) => {}
             }
         }
         let place = |id| Place { id, linked: document.is_linked(id) };
@@ -216,12 +218,15 @@ impl Policy {
         let Some(entry) = self.secrets.get(&wanted.project).and_then(|project| project.get(secret)) else {
             return Err(wanted.refused(Reach::Nowhere, None));
         };
-        let denied = entry.denies.iter().find(|deny| deny.touches(wanted.asked.url));
-        if entry.denied || denied.is_some() {
-            return Err(wanted.denied(if entry.denied { None } else { denied }));
+        if let Some(deny) = entry.denies.iter().find(|deny| deny.touches(wanted.asked.url)) {
+            return Err(wanted.denied(Some(deny)));
+        }
+        let counts = |grant: &&Grant| entry.denied_until.is_none_or(|serial| grant.serial > serial);
+        if entry.denied_until.is_some() && !entry.grants.iter().any(|grant| counts(&grant)) {
+            return Err(wanted.denied(None));
         }
         let (mut matching, mut closest) = (Vec::new(), (Reach::Nowhere, None));
-        for grant in &entry.grants {
+        for grant in entry.grants.iter().filter(counts) {
             match reach(grant, wanted) {
                 Reach::Whole => matching.push(grant),
                 reach if reach > closest.0 => closest = (reach, Some(grant)),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::grant::Grant;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::SecretName;
@@ -27,27 +28,45 @@ pub(crate) struct DenyEntry {
     pub(crate) secret: SecretName,
     /// Where it may not go; `None` is nowhere at all.
     pub(crate) rule: Option<Rule>,
+    /// The policy's serial when it was made. A deny of a rule is lifted by a grant of that rule that the owner signs
+    /// later; a deny of everything does not touch grants signed later.
+    pub(crate) serial: u64,
+}
+
+impl DenyEntry {
+    /// Whether the owner has allowed this very rule since.
+    pub(super) fn is_lifted(&self, grants: &[Grant]) -> bool {
+        self.rule.as_ref().is_some_and(|rule| {
+            grants.iter().any(|grant| self.is_of(grant) && grant.serial > self.serial && grant.terms.rule == *rule)
+        })
+    }
+
+    fn is_of(&self, grant: &Grant) -> bool {
+        grant.project == self.project && grant.secret == self.secret
+    }
 }
 
 impl DenyOverlay {
-    /// Adds a deny; says whether it is new.
+    /// Adds a deny, in place of an older one of the same rule; says whether it is new.
     pub(crate) fn deny(&mut self, entry: DenyEntry) -> bool {
         if self.entries.contains(&entry) {
             return false;
         }
+        let same = |other: &DenyEntry| {
+            (other.project, &other.secret, &other.rule) == (entry.project, &entry.secret, &entry.rule)
+        };
+        self.entries.retain(|other| !same(other));
         self.entries.push(entry);
         self.count += 1;
         true
     }
 
-    /// Lifts the deny of the same rule (an owner's act); says whether there was one. A narrower rule lifts no wider
-    /// deny, and a deny without a rule is lifted without a rule.
-    pub(crate) fn lift(&mut self, entry: &DenyEntry) -> bool {
-        let before = self.entries.len();
-        self.entries.retain(|denied| denied != entry);
-        let lifted = self.entries.len() < before;
-        self.count += u64::from(lifted);
-        lifted
+    /// Whether a deny takes the whole of a grant away.
+    pub(crate) fn takes_away(&self, grant: &Grant, all: &[Grant]) -> bool {
+        self.entries.iter().filter(|entry| entry.is_of(grant)).any(|entry| match &entry.rule {
+            None => grant.serial <= entry.serial,
+            Some(rule) => *rule == grant.terms.rule && !entry.is_lifted(all),
+        })
     }
 
     /// Reads an overlay whose MAC has been verified.

@@ -29,6 +29,9 @@ pub(crate) struct Grant {
     pub(crate) terms: Terms,
     /// When the owner made it.
     pub(crate) created: Timestamp,
+    /// The serial of the document it was signed in.
+    #[serde(default)]
+    pub(crate) serial: u64,
 }
 
 /// Where a secret may go, how, and how long.
@@ -113,7 +116,7 @@ impl Grant {
         if terms.expires.is_some_and(|end| end <= now) {
             return Err(Error::new(ErrorCode::InvalidCall, "the grant would have expired already"));
         }
-        Ok(Self { id: Uuid::now_v7(), project, secret, terms, created: now })
+        Ok(Self { id: Uuid::now_v7(), project, secret, terms, created: now, serial: 0 })
     }
 
     /// Whether a signed grant opens a place, and none that only a path makes safe.

@@ -74,8 +74,8 @@ impl Wanted<'_> {
         let secret = self.secret();
         let place = rule.map_or_else(|| "everywhere".to_owned(), |rule| format!("at {}", rule.short()));
         let mut words = vec!["allow".to_owned(), secret.to_string()];
-        words.extend(rule.map(Rule::short));
-        destination(format!("{secret} has been denied {place}; the same rule lifts it"), self.command(&words))
+        words.push(rule.map_or_else(|| Rule::of(self.asked.url.origin()).short(), Rule::short));
+        destination(format!("{secret} has been denied {place}; the owner's allow lifts it"), self.command(&words))
     }
 
     /// The refusal of a caller's header.

@@ -71,8 +71,9 @@ fn redacted_fields(fields: HeaderMap, scanner: &Scanner, found: &mut Found) -> H
 fn redacted_field(name: &HeaderName, value: &HeaderValue, scanner: &Scanner, found: &mut Found) -> HeaderValue {
     match scanner.redact_text(value.as_bytes(), found) {
         None => value.clone(),
-        Some(text) => HeaderValue::from_bytes(&text)
-            .unwrap_or_else(|_| HeaderValue::from_static(if name == header::LOCATION { "" } else { crate::response::UNNAMED })),
+        Some(text) => HeaderValue::from_bytes(&text).unwrap_or_else(|_| {
+            HeaderValue::from_static(if name == header::LOCATION { "" } else { crate::response::UNNAMED })
+        }),
     }
 }
 
@@ -100,7 +101,7 @@ impl RedactedBody {
         // The whole body in one piece, as small ones mostly are: searched where it lies, and untouched when clean.
         if self.state == State::First && self.decoder.is_none() && self.incoming.is_end_stream() {
             self.state = State::Done;
-            return Ok(Some(self.redactor.redact_bytes(data)));
+            return Ok(Some(self.scanner.redact_bytes(data, &mut self.head)));
         }
         self.state = State::Streaming;
         let (redactor, out) = (&mut self.redactor, &mut self.out);
@@ -139,7 +140,10 @@ impl SafeBody for RedactedBody {
             let taken = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
                 None => self.finish(),
                 Some(Err(_)) => {
-                    let why = Error::new(ErrorCode::UpstreamUnreachable, "the upstream broke off in the middle of its answer");
+                    let why = Error::new(
+                        ErrorCode::UpstreamUnreachable,
+                        "the upstream broke off in the middle of its answer",
+                    );
                     return self.broken(why.at(Stage::Redact));
                 }
                 Some(Ok(frame)) => match frame.into_data() {

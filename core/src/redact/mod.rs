@@ -4,6 +4,7 @@
 //! value is looked for in the plain text and, around `%`, `\` and `&`, in the text those characters decode to. What is
 //! redacted is a function of the text alone, and when bytes are released a function of lengths and line feeds alone.
 
+mod body;
 mod encodings;
 mod escapes;
 mod scanner;
@@ -15,6 +16,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use body::{Head, RedactedBody, redact};
 pub(crate) use scanner::Scanner;
 pub(crate) use stream::Redactor;
 
@@ -44,6 +46,19 @@ impl Found {
     /// The names, in the order they were first seen.
     pub(crate) fn names(&self) -> impl Iterator<Item = &SecretName> {
         self.names.iter()
+    }
+
+    /// Whether a value was found whose name the caller may not list.
+    pub(crate) fn unnamed(&self) -> bool {
+        self.unnamed
+    }
+
+    /// Adds what another search found.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for name in &other.names {
+            self.add(Some(name));
+        }
+        self.unnamed |= other.unnamed;
     }
 
     fn add(&mut self, label: Option<&SecretName>) {

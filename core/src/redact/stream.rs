@@ -239,7 +239,13 @@ impl Stream {
     }
 
     /// Of the candidates that begin at one place the form that reaches farthest, and how far they cover.
-    fn longest(&mut self, scanner: &Scanner, candidates: &[Candidate], decide: u64, last: bool) -> Option<(usize, u64)> {
+    fn longest(
+        &mut self,
+        scanner: &Scanner,
+        candidates: &[Candidate],
+        decide: u64,
+        last: bool,
+    ) -> Option<(usize, u64)> {
         let mut longest: Option<(usize, u64)> = None;
         let mut followed = false;
         for &candidate in candidates {

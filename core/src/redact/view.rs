@@ -255,7 +255,8 @@ impl View {
     /// The last digits as a number, and the place in front of them.
     fn hex_ending(&self, top: usize, digits: usize) -> Option<(u32, usize)> {
         let begin = top.checked_sub(digits)?;
-        let value = self.units[begin + 1..=top].iter().try_fold(0, |value, byte| Some(value << 4 | hex_digit(*byte)?))?;
+        let value =
+            self.units[begin + 1..=top].iter().try_fold(0, |value, byte| Some(value << 4 | hex_digit(*byte)?))?;
         Some((value, begin))
     }
 
@@ -272,7 +273,9 @@ impl View {
         if let [.., first, second, third] = self.units[..] {
             let high = u32::from(first & 0x0f) << 12 | u32::from(second & 0x3f) << 6 | u32::from(third & 0x3f);
             let begin = self.units.len() - 3;
-            if first == 0xed && let Some(char) = surrogate_pair(high, half) {
+            if first == 0xed
+                && let Some(char) = surrogate_pair(high, half)
+            {
                 let place = self.place(begin);
                 self.units.truncate(begin);
                 self.places.truncate(begin);

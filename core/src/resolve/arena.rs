@@ -14,16 +14,7 @@ pub(crate) use guarded::Slot;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use heap::Slot;
 
-/// What `doctor` tells about the memory that holds values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct MemoryReport {
-    /// Bytes that cannot be swapped out.
-    pub(crate) locked: usize,
-    /// Bytes the limit (`ulimit -l`) did not let us lock.
-    pub(crate) unlocked: usize,
-    /// Bytes whose pages the kernel would not keep out of core dumps or forked children.
-    pub(crate) unguarded: usize,
-}
+use crate::control::MemoryReport;
 
 /// How much of the memory that holds values is locked at this moment.
 pub(crate) fn memory_report() -> MemoryReport {

@@ -71,6 +71,17 @@ impl SecretInput {
         Self::from_bytes(typed.into_bytes())
     }
 
+    /// The value on its way to the broker that will keep it; wiped when it is sent.
+    pub(crate) fn into_body(self) -> crate::call::Body {
+        struct Wiped(SecretBuf);
+        impl AsRef<[u8]> for Wiped {
+            fn as_ref(&self) -> &[u8] {
+                self.0.as_slice()
+            }
+        }
+        crate::call::Body::Bytes(bytes::Bytes::from_owner(Wiped(self.bytes)))
+    }
+
     /// The value, once its length was judged.
     pub(crate) fn into_value(self, weak: bool) -> Result<SecretValue> {
         if !weak && self.bytes.len() < MIN_VALUE {

@@ -1,5 +1,66 @@
 //! Stage 2: opens the values a permitted call names.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::error::{Error, ErrorCode, Result, Stage};
+use crate::policy::Permitted;
+use crate::secret_ref::SecretName;
+use crate::send::AddressScope;
+use crate::store::{self, Vault};
+
 pub(crate) mod arena;
 pub(crate) mod input;
 pub(crate) mod value;
+
+pub use input::SecretInput;
+
+pub(crate) use arena::memory_report;
+pub(crate) use input::MIN_VALUE;
+pub(crate) use value::SecretValue;
+
+/// A permitted call and its values, in the order of its injections.
+pub(crate) struct Resolved {
+    permitted: Permitted,
+    values: Vec<Arc<SecretValue>>,
+}
+
+impl Resolved {
+    /// Names and values, in the order of the call's injections.
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Arc<SecretValue>)> {
+        self.permitted.checked().iter().map(|checked| &checked.secret).zip(&self.values)
+    }
+
+    /// The addresses the host may have.
+    pub(crate) fn scope(&self) -> AddressScope {
+        self.permitted.scope()
+    }
+}
+
+/// Opens the values. Those in memory cost a look-up; the others are read on a thread that may wait.
+///
+/// # Errors
+/// `secret_not_found`, `store_unavailable`, `store_corrupted`.
+pub(crate) async fn resolve(vault: &Arc<Vault>, workspace: Uuid, permitted: Permitted) -> Result<Resolved> {
+    let mut values = Vec::with_capacity(permitted.checked().len());
+    for checked in permitted.checked() {
+        let place = store::Place { workspace, project: checked.project, environment: checked.environment.clone() };
+        let value = match vault.in_memory(&place, &checked.secret)? {
+            Some(value) => value,
+            None => {
+                let (vault, name) = (Arc::clone(vault), checked.secret.clone());
+                in_background(move || vault.value(&place, &name)).await?
+            }
+        };
+        values.push(value);
+    }
+    Ok(Resolved { permitted, values })
+}
+
+/// Runs what may wait for a disk or a keychain where waiting stops nobody else.
+pub(crate) async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| Error::new(ErrorCode::Internal, "reading the store was interrupted").at(Stage::Resolve))?
+}

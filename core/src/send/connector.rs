@@ -31,12 +31,13 @@ const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
 /// Connects to origins within one address scope. Connections of different scopes never share a pool.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    scope: AddressScope,
+    /// `None` for hosts that are written as an address, which is then the only one.
+    scope: Option<AddressScope>,
     tls: Arc<ClientConfig>,
 }
 
 impl Connector {
-    pub(crate) fn new(scope: AddressScope, tls: Arc<ClientConfig>) -> Self {
+    pub(crate) fn new(scope: Option<AddressScope>, tls: Arc<ClientConfig>) -> Self {
         Self { scope, tls }
     }
 
@@ -58,7 +59,8 @@ impl Connector {
         if !https {
             return Ok(Dialled::Plain(TokioIo::new(stream)));
         }
-        let name = ServerName::try_from(bare.to_owned()).map_err(|_| unreachable(uri, "its name cannot stand in a certificate"))?;
+        let name = ServerName::try_from(bare.to_owned())
+            .map_err(|_| unreachable(uri, "its name cannot stand in a certificate"))?;
         let stream = TlsConnector::from(Arc::clone(&self.tls))
             .connect(name, stream)
             .await
@@ -74,7 +76,9 @@ impl Connector {
                 .map_err(|_| unreachable(uri, "its name does not resolve"))?
                 .collect(),
         };
-        let permitted: Vec<SocketAddr> = found.iter().copied().filter(|found| self.scope.permits(found.ip())).collect();
+        let scope = self.scope.or_else(|| Some(AddressScope::Exactly(host.parse().ok()?)));
+        let permits = |found: &SocketAddr| scope.is_some_and(|scope| scope.permits(found.ip()));
+        let permitted: Vec<SocketAddr> = found.iter().copied().filter(permits).collect();
         match (found.is_empty(), permitted.is_empty()) {
             (true, _) => Err(unreachable(uri, "its name has no address")),
             (false, true) => Err(refused(host)),
@@ -88,7 +92,9 @@ impl Connector {
             let limit = if index + 1 == addresses.len() { CONNECT_LIMIT } else { ATTEMPT_LIMIT };
             match tokio::time::timeout(limit, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(why)) if why.kind() == std::io::ErrorKind::ConnectionRefused => last = "it refused the connection",
+                Ok(Err(why)) if why.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    last = "it refused the connection"
+                }
                 Ok(Err(_)) => last = "its address cannot be reached",
                 Err(_) => last = "it did not answer",
             }

@@ -1,6 +1,6 @@
 //! Stage 4: sends an armed request to a checked address. No redirects, no proxies, no caller's word about TLS.
 
-mod address;
+pub(crate) mod address;
 mod connector;
 mod decode;
 mod roots;
@@ -21,6 +21,7 @@ use self::connector::Connector;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::inject::ArmedRequest;
+use crate::log_safe::Origin;
 
 /// How long an unused connection is kept: under the idle limits of common servers, so that few die in our hands.
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
@@ -28,7 +29,10 @@ const IDLE_LIMIT: Duration = Duration::from_secs(50);
 /// The connections of one engine: one pool for each address scope, so that a grant for a private network never
 /// lends its connection to a grant without.
 pub(crate) struct Sender {
-    pools: Vec<(AddressScope, Client<Connector, Body>)>,
+    public: Client<Connector, Body>,
+    private: Client<Connector, Body>,
+    loopback: Client<Connector, Body>,
+    exact: Client<Connector, Body>,
 }
 
 /// What came back, before anybody has looked for values in it.
@@ -43,42 +47,46 @@ impl Sender {
     /// A sender that trusts the platform's roots and these in PEM.
     pub(crate) fn new(trusted: &[String]) -> Result<Self> {
         let tls = roots::client_config(trusted)?;
-        let pool = |scope: AddressScope| {
-            let client = Client::builder(TokioExecutor::new())
+        let pool = |scope: Option<AddressScope>| {
+            Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_LIMIT)
                 .http2_adaptive_window(true)
-                .build(Connector::new(scope, Arc::clone(&tls)));
-            (scope, client)
+                .build(Connector::new(scope, Arc::clone(&tls)))
         };
-        Ok(Self { pools: AddressScope::ALL.iter().copied().map(pool).collect() })
+        Ok(Self {
+            public: pool(Some(AddressScope::PublicOnly)),
+            private: pool(Some(AddressScope::PrivateAllowed)),
+            loopback: pool(Some(AddressScope::Loopback)),
+            exact: pool(None),
+        })
     }
 
     /// Sends, and waits for the head of the answer.
     pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse> {
-        let (_, client) = self
-            .pools
-            .iter()
-            .find(|(pool, _)| *pool == scope)
-            .ok_or_else(|| Error::new(ErrorCode::Internal, "there is no pool for this address scope"))?;
+        let client = match scope {
+            AddressScope::PublicOnly => &self.public,
+            AddressScope::PrivateAllowed => &self.private,
+            AddressScope::Loopback => &self.loopback,
+            AddressScope::Exactly(_) => &self.exact,
+        };
         let answer = client.request(request_of(armed)?).await.map_err(|why| send_error(&why))?;
         let (mut parts, body) = answer.into_parts();
-        let reason = parts.extensions.remove::<hyper::ext::ReasonPhrase>().map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+        let reason = parts
+            .extensions
+            .remove::<hyper::ext::ReasonPhrase>()
+            .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
         Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body })
     }
 }
 
 fn request_of(armed: ArmedRequest) -> Result<Request<Body>> {
-    let parts = armed.into_parts();
-    let uri = http::Uri::from_maybe_shared(parts.uri).map_err(|_| {
-        // The parser's error would quote the URL, which by now holds what was injected.
-        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow").with_hint("percent-encode it")
-    })?;
-    let mut request = Request::new(parts.body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = uri;
+    let (method, origin, target, headers, body) = armed.into_parts();
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri_of(&origin, target)?;
     *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = parts.headers;
+    *request.headers_mut() = headers;
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
     if let header::Entry::Vacant(agent) = request.headers_mut().entry(header::USER_AGENT) {
         agent.insert(HeaderValue::from_static(concat!("agentsecrets/", env!("CARGO_PKG_VERSION"))));
@@ -87,6 +95,20 @@ fn request_of(armed: ArmedRequest) -> Result<Request<Body>> {
         accept.insert(HeaderValue::from_static("*/*"));
     }
     Ok(request)
+}
+
+/// The URI, without a copy of the target, which is wiped with its last handle.
+fn uri_of(origin: &Origin, target: Bytes) -> Result<http::Uri> {
+    // The parser's error would quote the URL, which by now holds what was injected.
+    let refused = || {
+        Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow")
+            .with_hint("percent-encode it")
+    };
+    let mut parts = http::uri::Parts::default();
+    parts.scheme = Some(if origin.is_https() { http::uri::Scheme::HTTPS } else { http::uri::Scheme::HTTP });
+    parts.authority = Some(origin.authority().parse().map_err(|_| refused())?);
+    parts.path_and_query = Some(http::uri::PathAndQuery::from_maybe_shared(target).map_err(|_| refused())?);
+    http::Uri::from_parts(parts).map_err(|_| refused())
 }
 
 /// Keeps our own words and drops the library's, which may quote the URL.

@@ -9,6 +9,7 @@ pub(crate) mod index;
 pub(crate) mod journal;
 pub(crate) mod keychain;
 pub(crate) mod lock;
+pub(crate) mod marker;
 pub(crate) mod memory;
 pub(crate) mod vault;
 
@@ -27,6 +28,11 @@ use uuid::Uuid;
 
 use crate::crypto;
 use crate::error::{Error, ErrorCode, Result};
+use crate::home::StoreKind;
+
+pub(crate) use index::Place;
+pub(crate) use lock::HomeLock;
+pub(crate) use vault::{Expectation, Listed, NewSecret, Vault};
 
 /// Keeps sealed records. Ids are random and never used twice, so a record is written once and never altered.
 ///
@@ -47,31 +53,6 @@ pub(crate) trait SecretStore: Send + Sync {
     /// Keeps one record.
     fn put(&self, id: RecordId, sealed: Vec<u8>) -> Result<()> {
         self.put_many(&[(id, sealed)])
-    }
-}
-
-/// Which store a home has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum StoreKind {
-    /// The keychain of the operating system.
-    Keychain,
-    /// Encrypted files in the home.
-    File,
-}
-
-impl StoreKind {
-    /// The kind's name, as `init --store` takes it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Keychain => "keychain",
-            Self::File => "file",
-        }
-    }
-
-    /// The kind of that name.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        [Self::Keychain, Self::File].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

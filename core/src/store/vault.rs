@@ -59,6 +59,8 @@ pub(crate) struct Listed {
     pub(crate) created: Timestamp,
     pub(crate) updated: Timestamp,
     pub(crate) weak: bool,
+    /// The sealed record that holds the value now.
+    pub(crate) record: RecordId,
 }
 
 impl Vault {
@@ -176,6 +178,31 @@ impl Vault {
         }
     }
 
+    /// The value of a name where it is in memory already; asks no disk but for the index's stamp.
+    ///
+    /// # Errors
+    /// As [`value`](Self::value).
+    pub(crate) fn in_memory(&self, place: &Place, name: &SecretName) -> Result<Option<Arc<SecretValue>>> {
+        let index = self.index()?;
+        let entry = index.get(place, name).ok_or_else(|| not_found(&index, place, name))?;
+        Ok(self.values().get(&entry.record).cloned())
+    }
+
+    /// The error for the first name that the place does not hold, `None` where it holds all of them.
+    pub(crate) fn missing(&self, place: &Place, names: &[SecretName]) -> Option<Error> {
+        let index = self.index().ok()?;
+        let name = names.iter().find(|name| index.get(place, name).is_none())?;
+        Some(not_found(&index, place, name))
+    }
+
+    /// How often the index was replaced.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    pub(crate) fn generation(&self) -> Result<u64> {
+        Ok(self.index()?.generation())
+    }
+
     /// The names of a place, in their order.
     ///
     /// # Errors
@@ -187,6 +214,7 @@ impl Vault {
             created: entry.created(),
             updated: entry.updated(),
             weak: entry.weak,
+            record: entry.record,
         };
         Ok(self.index()?.list(place).map(listed).collect())
     }

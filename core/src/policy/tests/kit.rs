@@ -69,6 +69,7 @@ impl Home {
     pub(super) fn grant(mut self, secret: &str, terms: Terms) -> Self {
         let grant = Grant::new(self.project(), name(secret), terms, NOW).expect("a legal grant");
         assert!(self.document.add_grant(grant).expect("a known project").changed);
+        self.document.advance(NOW);
         self
     }
 
@@ -79,7 +80,7 @@ impl Home {
 
     pub(super) fn denial(&self, secret: &str, rule: Option<&str>) -> DenyEntry {
         let rule = rule.map(|rule| Rule::read(rule).expect("a rule"));
-        DenyEntry { project: self.project(), secret: name(secret), rule }
+        DenyEntry { project: self.project(), secret: name(secret), rule, serial: self.document.serial }
     }
 
     pub(super) fn method(mut self, method: &str) -> Self {

@@ -36,10 +36,7 @@ fn mend(home: Home, hint: &str) -> Home {
             other => panic!("{other} is no flag"),
         }
     }
-    let lifted = home.denial(&words[0], Some(&words[1]));
-    let mut home = home.grant(&words[0], terms.with_slots(slots));
-    home.denies.lift(&lifted);
-    home
+    home.grant(&words[0], terms.with_slots(slots))
 }
 
 #[test]

@@ -142,7 +142,12 @@ impl DecisionCase {
         }
         for rule in &self.denies {
             let rule = rule.as_deref().map(|text| Rule::read(text).expect(text));
-            home.denies.deny(DenyEntry { project: home.project(), secret: name("STRIPE_KEY"), rule });
+            home.denies.deny(DenyEntry {
+                project: home.project(),
+                secret: name("STRIPE_KEY"),
+                rule,
+                serial: home.document.serial,
+            });
         }
         let read = |rules: &Vec<String>| rules.iter().map(|text| Rule::read(text).expect(text)).collect();
         home.document.allowlist = self.allowlist.as_ref().map(read);

@@ -18,7 +18,10 @@ pub(super) fn scanner(values: &[(&str, &[u8])]) -> Arc<Scanner> {
 }
 
 /// Redacts a text given in chunks.
-pub(super) fn redact_chunks<'c>(scanner: &Arc<Scanner>, chunks: impl IntoIterator<Item = &'c [u8]>) -> (Vec<u8>, Found) {
+pub(super) fn redact_chunks<'c>(
+    scanner: &Arc<Scanner>,
+    chunks: impl IntoIterator<Item = &'c [u8]>,
+) -> (Vec<u8>, Found) {
     let (mut redactor, mut out) = (Redactor::new(Arc::clone(scanner)), Vec::new());
     for chunk in chunks {
         redactor.push(chunk, &mut out);

@@ -1,0 +1,139 @@
+//! How the daemon begins and ends: one process wins the home, and a finished one leaves nothing half done.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agentsecrets::broker::{Finish, socket_path};
+use agentsecrets::owner::Unlocked;
+use agentsecrets::{Engine, Error, ErrorCode, Home, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::listener::{Listener, answers};
+
+/// How long an unlocked broker waits for a locked one to give way, or a started one for the winner to answer.
+const HANDOVER: Duration = Duration::from_secs(8);
+/// How long calls under way may take to finish after the broker was told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Serves with an open use key, in the child that opened it.
+pub(crate) fn serve(home: Home, unlocked: Unlocked, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
+    let place = Place::wait_for(&home)?;
+    run_until_told(&place, Engine::broker(&home, Some(unlocked))?, ready)
+}
+
+/// Serves with the use key of a place that needs no human, locked otherwise. Another broker of the home is success.
+pub(crate) fn run(home: Home, background: bool) -> Result<()> {
+    home.config()?;
+    if background {
+        return in_background(home);
+    }
+    match Place::take(&home)? {
+        Some(place) => run_until_told(&place, Engine::self_opened(&home)?, Box::new(|| {})),
+        None => Err(Error::new(ErrorCode::BrokerUnavailable, "a broker of this home is running already")
+            .with_hint("agentsecrets broker status")),
+    }
+}
+
+/// Starts a child that serves, and returns when a broker answers, this one or another.
+fn in_background(home: Home) -> Result<()> {
+    let start = agentsecrets::owner::spawn(move |ready| match Place::take(&home)? {
+        Some(place) => run_until_told(&place, Engine::self_opened(&home)?, ready),
+        None => {
+            wait_for_winner(&home)?;
+            ready();
+            Ok(())
+        }
+    });
+    start?.wait()
+}
+
+fn wait_for_winner(home: &Home) -> Result<()> {
+    let socket = socket_path(home);
+    let started = Instant::now();
+    while started.elapsed() < HANDOVER {
+        if answers(&socket) {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(Error::new(ErrorCode::BrokerUnavailable, "another broker holds this home and does not answer"))
+}
+
+/// The right to be the home's broker, held until the process ends.
+struct Place {
+    _lock: File,
+    socket: PathBuf,
+}
+
+impl Place {
+    fn take(home: &Home) -> Result<Option<Self>> {
+        let socket = socket_path(home);
+        let path = socket.with_file_name("broker.lock");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        let cannot = |why: std::io::Error| {
+            Error::new(ErrorCode::StoreUnavailable, format!("{} cannot be locked: {}", path.display(), why.kind()))
+        };
+        let lock = options.open(&path).map_err(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _lock: lock, socket })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(why)) => Err(cannot(why)),
+        }
+    }
+
+    fn wait_for(home: &Home) -> Result<Self> {
+        let started = Instant::now();
+        loop {
+            if let Some(place) = Self::take(home)? {
+                return Ok(place);
+            }
+            if started.elapsed() > HANDOVER {
+                return Err(Error::new(ErrorCode::BrokerUnavailable, "another broker of this home does not give way")
+                    .with_hint("agentsecrets broker stop"));
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|_| Error::new(ErrorCode::Internal, "the broker's runtime does not start"))?;
+    let finished = runtime.block_on(async {
+        let (finish, told) = mpsc::unbounded_channel();
+        let listener = Listener::bind(&place.socket, engine, finish)?;
+        ready();
+        let how = until_told(&listener, told).await;
+        listener.close();
+        if how != Finish::Lock {
+            // Locking ends calls too: what it promises is that no value is in memory any more.
+            listener.drain(DRAIN).await;
+        }
+        Ok(())
+    });
+    runtime.shutdown_background();
+    finished
+}
+
+async fn until_told(listener: &Listener, mut told: mpsc::UnboundedReceiver<Finish>) -> Finish {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return Finish::Stop;
+    };
+    // A closed terminal is no reason to forget what its owner unlocked.
+    let _hangup = signal(SignalKind::hangup());
+    tokio::select! {
+        () = listener.accept() => Finish::Stop,
+        _ = term.recv() => Finish::Stop,
+        _ = int.recv() => Finish::Stop,
+        how = told.recv() => how.unwrap_or(Finish::Stop),
+    }
+}
