@@ -1,8 +1,9 @@
 //! A client that a forked child opens anew, and a response that is read piece by piece.
 
+use std::future::Future;
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, TryLockError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub struct Options {
 /// A client of one process and its forked children.
 pub struct Client {
     options: Options,
+    isolation: &'static str,
     /// Replaced once per fork and freed with the client: a lock here could be held by another thread at the fork.
     opened: AtomicPtr<ProcessBound<agentsecrets::Client>>,
 }
@@ -45,8 +47,10 @@ impl Client {
     /// # Errors
     /// Those of the core's `ClientBuilder::open`.
     pub async fn open(options: Options) -> Result<Self> {
-        let opened = Box::into_raw(Box::new(ProcessBound::new(build(&options).await?)));
-        Ok(Self { options, opened: AtomicPtr::new(opened) })
+        let client = build(&options).await?;
+        let isolation = client.isolation().as_str();
+        let opened = Box::into_raw(Box::new(ProcessBound::new(client)));
+        Ok(Self { options, isolation, opened: AtomicPtr::new(opened) })
     }
 
     /// The core's client of this process.
@@ -97,10 +101,10 @@ impl Client {
         Ok(Stream::new(self.core().await?.send(call).await?))
     }
 
-    /// How far the values are from this process, as `status` names it.
+    /// How far the values are from this process, as `status` names it. A fork does not change it.
     #[must_use]
-    pub fn isolation(&self) -> Option<&'static str> {
-        self.known().map(|client| client.isolation().as_str())
+    pub fn isolation(&self) -> &'static str {
+        self.isolation
     }
 }
 
@@ -144,11 +148,12 @@ async fn build(options: &Options) -> Result<agentsecrets::Client> {
 /// A response whose body is read by one reader at a time.
 pub struct Stream {
     slot: Mutex<Option<ProcessBound<Response>>>,
+    closed: AtomicBool,
 }
 
 impl Stream {
     fn new(response: Response) -> Self {
-        Self { slot: Mutex::new(Some(ProcessBound::new(response))) }
+        Self { slot: Mutex::new(Some(ProcessBound::new(response))), closed: AtomicBool::new(false) }
     }
 
     /// Looks at the response.
@@ -182,7 +187,7 @@ impl Stream {
     pub async fn next(&self) -> Result<Option<Bytes>> {
         let mut taken = self.slot.try_lock().map_err(|why| busy(&why))?.take().ok_or_else(closed)?;
         let piece = taken.get_mut().ok_or_else(closed)?.chunk().await;
-        if let Ok(mut slot) = self.slot.try_lock() {
+        if let (false, Ok(mut slot)) = (self.closed.load(Ordering::Acquire), self.slot.try_lock()) {
             *slot = Some(taken);
         }
         piece
@@ -190,6 +195,7 @@ impl Stream {
 
     /// Ends the call; what was not read is not read any more.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         if let Ok(mut slot) = self.slot.try_lock() {
             drop(slot.take());
         }

@@ -66,7 +66,8 @@ mod tests {
         assert!(error.message().contains("guard.rs"));
         assert!(!format!("{error:?}").contains(&text));
         let mut awaited = std::pin::pin!(guarded::<()>(async { panic!("{text}") }));
-        let Ok(crate::Step::Done(Err(error))) = crate::drive(awaited.as_mut(), std::time::Duration::from_secs(9)) else {
+        let Ok(crate::Step::Done(Err(error))) = crate::drive(awaited.as_mut(), std::time::Duration::from_secs(9))
+        else {
             panic!("not an error");
         };
         assert!(!format!("{error:?}").contains(&text));

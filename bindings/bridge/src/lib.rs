@@ -13,10 +13,11 @@ mod guard;
 mod header;
 mod runtime;
 
-pub use agentsecrets::{Error, ErrorCode, Label, Multipart, Part, Result, SecretRef};
+pub use agentsecrets::response::Buffered;
+pub use agentsecrets::{Body, Call, Error, ErrorCode, Result, SecretRef};
 pub use ask::{Ask, LogsFilter};
 pub use client::{Client, Options, Stream};
-pub use describe::{CallDescription, BodyDescription, PartDescription, Place};
+pub use describe::{BodyDescription, CallDescription, PartDescription, Place};
 pub use drive::{Step, drive};
 pub use feed::{Feed, feed};
 pub use fork::ProcessBound;
