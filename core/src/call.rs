@@ -16,7 +16,6 @@ mod multipart;
 pub use body::{Body, ByteStream};
 pub use field_path::FieldPath;
 pub use multipart::{Multipart, Part};
-#[cfg(feature = "engine")]
 pub(crate) use multipart::{join, quoted};
 
 /// The longest buffered response unless the call says otherwise: 64 MiB.

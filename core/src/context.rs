@@ -137,7 +137,6 @@ pub(crate) struct Place {
     pub(crate) environment: Label,
 }
 
-#[cfg(feature = "engine")]
 impl Place {
     /// The place as the store knows it.
     pub(crate) fn in_store(&self) -> crate::store::Place {

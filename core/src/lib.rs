@@ -12,27 +12,16 @@ mod log_safe;
 pub mod response;
 mod secret_ref;
 
-#[cfg(feature = "engine")]
 mod audit;
-#[cfg(feature = "engine")]
 mod crypto;
-#[cfg(feature = "engine")]
 mod engine;
-#[cfg(feature = "engine")]
 mod inject;
-#[cfg(feature = "engine")]
 pub mod logs;
-#[cfg(feature = "engine")]
 pub mod owner;
-#[cfg(feature = "engine")]
 mod policy;
-#[cfg(feature = "engine")]
 mod redact;
-#[cfg(feature = "engine")]
 mod resolve;
-#[cfg(feature = "engine")]
 mod send;
-#[cfg(feature = "engine")]
 mod store;
 
 pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
@@ -42,12 +31,10 @@ pub use control::{
     Act, ActKind, Checked, EnvironmentInfo, GrantInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct,
     Status,
 };
-#[cfg(feature = "engine")]
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};
 pub use home::{Executable, Home, HomeConfig, StoreKind, Unlock};
 pub use log_safe::{LogSafe, Origin, SafeUrl};
-#[cfg(feature = "engine")]
 pub use resolve::SecretInput;
 pub use response::{Buffered, Response};
 pub use secret_ref::{Label, Scope, SecretName, SecretRef};

@@ -104,10 +104,12 @@ impl Core {
         (self.tuning.clock)()
     }
 
-    /// A new call's id.
-    pub(super) fn make_call(&mut self) -> Uuid {
+    /// A new call's id. It names the writer, so that another process knows whose call it is.
+    pub(super) fn make_call(&mut self) -> Result<Uuid> {
+        let now = self.now();
+        self.stay_current(now)?;
         self.calls += 1;
-        record::make_id(self.now(), self.calls & 0x3ff_ffff, self.writer.tag())
+        Ok(record::make_id(now, self.calls & 0x3ff_ffff, self.writer.tag()))
     }
 
     /// Writes a record and returns the state behind it. On an error there is none, not even a part of one.

@@ -104,7 +104,7 @@ impl AuditLog {
         let event = write_event("call", event);
         let mut inside = self.lock();
         inside.pay()?;
-        let call = inside.core.make_call();
+        let call = inside.core.make_call()?;
         inside.core.append(&Entry { call, phase: Phase::Begun, event: &event, end: None, denies: 0, closes: false })?;
         drop(inside);
         Ok(Begun { log: self.clone(), call, event, started: Instant::now(), generation: generation(), open: true })
@@ -135,7 +135,7 @@ impl AuditLog {
             duration_ms: Some(millis(duration)),
         };
         let mut inside = self.lock();
-        let call = inside.core.make_call();
+        let call = inside.core.make_call()?;
         inside.end(Owed { call, event: write_event("call", event), ended, closes: false })
     }
 
@@ -153,7 +153,7 @@ impl AuditLog {
         let event = write_event(act, event);
         let mut inside = self.lock();
         inside.pay()?;
-        let call = inside.core.make_call();
+        let call = inside.core.make_call()?;
         let state = inside.core.append(&Entry {
             call,
             phase: Phase::Ended,

@@ -121,16 +121,22 @@ pub(crate) fn records(dir: &Path, query: &LogsQuery) -> Result<Vec<Record>> {
 /// `audit_unavailable`.
 pub(crate) fn show(dir: &Path, part: &str) -> Result<Vec<Record>> {
     let part = part.to_ascii_lowercase();
+    if part.is_empty() {
+        return Ok(Vec::new());
+    }
     let is_meant = |id: &str| id.starts_with(&part) || id.ends_with(&part);
     let mut calls = HashSet::new();
-    let mut found: Vec<Record> = Vec::new();
-    if part.is_empty() {
-        return Ok(found);
-    }
     let mut log = Backwards::open(dir)?;
     while let Some(record) = log.next_record()? {
-        if is_meant(&record.call) || is_meant(&record.id) || calls.contains(&record.call) {
-            calls.insert(record.call.clone());
+        if is_meant(&record.call) || is_meant(&record.id) {
+            calls.insert(record.call);
+        }
+    }
+    // The `ended` of a call stands behind its `begun`, so it was passed before anything was known of it.
+    let mut found = Vec::new();
+    let mut log = Backwards::open(dir)?;
+    while let Some(record) = log.next_record()? {
+        if calls.contains(&record.call) {
             found.push(record);
         }
     }

@@ -143,7 +143,7 @@ fn is_word(word: &str, in_camel_case: bool) -> bool {
         }
     }
     let rare = word.bytes().filter(|byte| matches!(byte.to_ascii_lowercase(), b'j' | b'q' | b'x' | b'z')).count();
-    word.len() <= 4 || (longest_run <= 4 && vowels * 5 >= word.len() && rare <= 1)
+    word.len() <= 4 || (longest_run <= 4 && vowels * 6 >= word.len() && rare <= 1)
 }
 
 #[cfg(test)]

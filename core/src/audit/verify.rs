@@ -254,6 +254,7 @@ impl<'a> Walk<'a> {
             return Some(Why::This(if place == expected { ALTERED.into() } else { OUT_OF_ORDER.into() }));
         }
         match prev {
+            _ if Digest::of(body) == self.last => Some(Why::This(OUT_OF_ORDER.into())),
             Some(prev) if Some(prev) == self.before_last => Some(Why::Before("the record was inserted".into())),
             _ if place == expected => Some(Why::OneOfTwo),
             _ => Some(Why::This(OUT_OF_ORDER.into())),

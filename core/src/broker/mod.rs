@@ -7,15 +7,12 @@ mod connection;
 mod link;
 mod peer;
 mod protocol;
-#[cfg(feature = "engine")]
 mod serve;
 mod start;
 
 pub(crate) use link::Link;
 pub use peer::{check_peer, socket_address};
 pub use protocol::Finish;
-#[cfg(feature = "engine")]
 pub use serve::{AnswerBody, Service};
-#[cfg(feature = "engine")]
 pub use start::lock;
 pub use start::{connect_or_start, socket_path, stop_running};

@@ -67,7 +67,6 @@ pub async fn stop_running(home: &Home, how: Finish) -> Result<bool> {
 ///
 /// # Errors
 /// `not_initialized`; `store_unavailable` where the mark cannot be set; `broker_unavailable` where the broker does not end.
-#[cfg(feature = "engine")]
 pub async fn lock(home: &Home) -> Result<bool> {
     home.config()?;
     // Marked first: a client that calls in between starts a broker that stays locked.

@@ -98,7 +98,7 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    fn label(self) -> &'static str {
+    pub(super) fn label(self) -> &'static str {
         match self {
             Self::Records => "records",
             Self::Index => "index",

@@ -14,11 +14,6 @@ pub(crate) const MAX_VALUE: usize = 64 << 10;
 pub(crate) const MIN_VALUE: usize = 8;
 
 /// A value on its way into the store. It has no accessor, and cannot be cloned, printed or serialised.
-///
-/// ```compile_fail
-/// let input = agentsecrets::SecretInput::from_bytes(b"a value".to_vec()).unwrap();
-/// println!("{input:?}");
-/// ```
 pub struct SecretInput {
     bytes: SecretBuf,
 }

@@ -106,7 +106,31 @@ impl SecretBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::{Debug, Display};
+
     use super::*;
+    use crate::resolve::input::SecretInput;
+
+    /// Does not compile where the type has the trait: then two implementations could be meant.
+    macro_rules! assert_lacks {
+        ($($holder:ty),* : $trait:path) => {{
+            trait Ambiguous<Choice> { fn choose() {} }
+            struct Has;
+            impl<T: ?Sized> Ambiguous<()> for T {}
+            impl<T: ?Sized + $trait> Ambiguous<Has> for T {}
+            $(<$holder as Ambiguous<_>>::choose();)*
+        }};
+    }
+
+    #[test]
+    fn what_holds_a_value_cannot_be_copied_shown_or_written() {
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: Clone);
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: Debug);
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: Display);
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: serde::Serialize);
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: AsRef<[u8]>);
+        assert_lacks!(SecretValue, SecretBuf, SecretInput: PartialEq);
+    }
 
     #[test]
     fn a_buffer_grows_shrinks_and_becomes_a_value() {

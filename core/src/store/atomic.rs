@@ -172,13 +172,8 @@ fn refused(path: &Path, why: &str) -> Error {
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use super::super::testing::home;
     use super::*;
-
-    fn home() -> tempfile::TempDir {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).expect("ours");
-        home
-    }
 
     fn code<T>(outcome: Result<T>) -> ErrorCode {
         outcome.err().expect("refused").code()

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_second_writer_waits_for_the_first() {
-        let home = tempfile::tempdir().expect("a temporary directory");
+        let home = crate::store::testing::home();
         let first = HomeLock::acquire(home.path()).expect("free");
         let second = HomeLock::acquire_within(home.path(), Duration::from_millis(20));
         assert_eq!(second.err().expect("busy").code(), ErrorCode::StoreUnavailable);

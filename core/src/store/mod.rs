@@ -141,6 +141,33 @@ pub(crate) fn unavailable(doing: &str, path: &Path, error: &std::io::Error) -> E
 }
 
 #[cfg(test)]
+mod testing {
+    use super::*;
+
+    /// A private, empty home that is removed when dropped.
+    pub(super) fn home() -> tempfile::TempDir {
+        let home = tempfile::tempdir().expect("a temporary directory");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).expect("ours");
+        }
+        home
+    }
+
+    /// The records that rest in a file store, sorted.
+    pub(super) fn records_in(home: &Path) -> Vec<String> {
+        let shelves = std::fs::read_dir(home.join("store")).expect("a store").flatten();
+        let mut records: Vec<String> = shelves
+            .filter_map(|shelf| std::fs::read_dir(shelf.path()).ok())
+            .flat_map(|shelf| shelf.flatten().map(|record| record.file_name().to_string_lossy().into_owned()))
+            .collect();
+        records.sort_unstable();
+        records
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -152,13 +179,5 @@ mod tests {
         for wrong in ["", "00", &"g".repeat(32), &"A".repeat(32), &"0".repeat(33), "../../../../../../etc/passwd0000"] {
             assert_eq!(RecordId::parse(wrong), None);
         }
-    }
-
-    #[test]
-    fn a_kind_reads_as_it_prints() {
-        for kind in [StoreKind::Keychain, StoreKind::File] {
-            assert_eq!(StoreKind::parse(kind.as_str()), Some(kind));
-        }
-        assert_eq!(StoreKind::parse("cloud"), None);
     }
 }
