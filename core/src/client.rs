@@ -280,6 +280,14 @@ impl Client {
         self.ask(Ask::UseEnvironment { environment }).await
     }
 
+    /// Makes a linked project the one that the project file of this directory may name, until another is chosen.
+    ///
+    /// # Errors
+    /// `project_not_linked` for a directory or project that the owner never linked, `project_not_found`.
+    pub async fn use_project(&self, project: Label) -> Result<()> {
+        self.ask(Ask::UseProject { project }).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {
         let question = Question { selection: self.inner.selection.clone(), ask };
         let answer = match &self.inner.backend {

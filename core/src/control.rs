@@ -19,6 +19,7 @@ pub(crate) enum Ask {
     Environments,
     Projects,
     UseEnvironment { environment: Label },
+    UseProject { project: Label },
     Deny { name: SecretName, rules: Vec<String> },
     Delete { name: SecretName, act: Option<SignedAct> },
     Anchor,

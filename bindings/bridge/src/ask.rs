@@ -1,7 +1,7 @@
 //! What a host asks besides calls. One question and one answer type for every host; the answer is a tree of plain
 //! values with the names of the core's types.
 
-use agentsecrets::logs::{self, AgentName, LogsQuery, Outcome};
+use agentsecrets::logs::{self, LogsQuery, Outcome};
 use agentsecrets::{Error, ErrorCode, Label, Result, SecretName};
 use serde_json::Value;
 
@@ -34,8 +34,6 @@ pub struct LogsFilter {
     pub outcome: Option<String>,
     /// Calls that named this secret.
     pub secret: Option<String>,
-    /// Calls of this agent.
-    pub agent: Option<String>,
     /// Calls in this project.
     pub project: Option<String>,
     /// Calls in this environment.
@@ -84,7 +82,6 @@ impl LogsFilter {
         query.last = self.last;
         query.outcome = self.outcome.map(|text| Outcome::parse(&text).ok_or_else(no_outcome)).transpose()?;
         query.secret = self.secret.map(|text| SecretName::parse(&text)).transpose()?;
-        query.agent = self.agent.map(|text| AgentName::parse(&text)).transpose()?;
         query.project = label(self.project)?;
         query.environment = label(self.environment)?;
         query.since = self

@@ -103,12 +103,11 @@ impl Ask {
         last: Option<usize>,
         outcome: Option<String>,
         secret: Option<String>,
-        agent: Option<String>,
         project: Option<String>,
         environment: Option<String>,
         since_ms: Option<i64>,
         call: Option<String>,
     ) -> Self {
-        Self(bridge::Ask::Logs(LogsFilter { last, outcome, secret, agent, project, environment, since_ms, call }))
+        Self(bridge::Ask::Logs(LogsFilter { last, outcome, secret, project, environment, since_ms, call }))
     }
 }

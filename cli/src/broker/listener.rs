@@ -74,12 +74,14 @@ impl Listener {
                 .max_headers(MAX_HEADERS)
                 .serve_connection(TokioIo::new(stream), answer);
             let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                _ = closing.wait_for(|closing| *closing) => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
+            let is_closing = tokio::select! {
+                _ = connection.as_mut() => false,
+                // Not the guard itself: it must not be held while the connection ends.
+                told = closing.wait_for(|closing| *closing) => told.is_ok(),
+            };
+            if is_closing {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
             }
             drop(open);
         });

@@ -39,6 +39,7 @@ impl Engine {
             Ask::Environments => json(&self.environments(&self.place(selection)?)?),
             Ask::Projects => json(&self.projects(selection)?),
             Ask::UseEnvironment { environment } => json(&self.use_environment(selection, environment)?),
+            Ask::UseProject { project } => json(&self.use_project(selection, project)?),
             Ask::Deny { name, rules } => json(&self.deny(selection, name, rules)?),
             Ask::Delete { name, act } => json(&self.delete(&self.place(selection)?, name, act.as_ref())?),
             Ask::Anchor => json(&self.audit.anchor()?),
@@ -187,6 +188,16 @@ impl Engine {
             )));
         }
         State::choose(&self.home, place.project_id, environment.clone())
+    }
+
+    /// Chooses among the linked, in a directory that a human has linked once; anything else is the owner's act.
+    fn use_project(&self, selection: &Selection, name: &Label) -> Result<()> {
+        let loaded = self.loaded()?;
+        let project = super::place::named(&loaded.document, name)?;
+        let directory = selection.proposal.as_ref().map(|proposal| &proposal.directory);
+        let linked = directory.filter(|directory| super::place::link(&loaded.document, directory).is_some());
+        let directory = linked.ok_or_else(|| super::place::not_linked(name))?;
+        State::choose_project(&self.home, directory, project.id)
     }
 
     fn projects(&self, selection: &Selection) -> Result<Vec<ProjectInfo>> {

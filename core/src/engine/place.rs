@@ -1,5 +1,9 @@
 //! From a selection, which proposes, to a place, which the home has decided.
 
+use std::path::Path;
+
+use uuid::Uuid;
+
 use super::state::State;
 use crate::context::{DEFAULT_ENVIRONMENT, Place, Proposal, Selection};
 use crate::error::{Error, ErrorCode, Result};
@@ -17,7 +21,7 @@ pub(crate) fn find(document: &Document, selection: &Selection, state: &State) ->
     }
     let project = match (&selection.project, &selection.proposal) {
         (Some(name), _) => named(document, name)?,
-        (None, Some(proposal)) => proposed(document, proposal)?,
+        (None, Some(proposal)) => proposed(document, proposal, state)?,
         (None, None) => document
             .project(document.default_project)
             .ok_or_else(|| Error::new(ErrorCode::PolicyInvalid, "the policy's default project is missing"))?,
@@ -39,23 +43,32 @@ pub(crate) fn find(document: &Document, selection: &Selection, state: &State) ->
     })
 }
 
-fn named<'d>(document: &'d Document, name: &Label) -> Result<&'d Project> {
+pub(super) fn named<'d>(document: &'d Document, name: &Label) -> Result<&'d Project> {
     let project = document
         .project_named(name)
         .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no project {name}")))?;
     if document.is_linked(project.id) { Ok(project) } else { Err(not_linked(name)) }
 }
 
-/// A project file counts only where a human has linked its very directory to the project it names.
-fn proposed<'d>(document: &'d Document, proposal: &Proposal) -> Result<&'d Project> {
-    let linked = document.links.iter().find(|link| std::path::Path::new(&link.directory) == proposal.directory);
-    linked
-        .and_then(|link| document.project(link.project))
-        .filter(|project| project.name == proposal.project)
+/// A project file counts only where a human has linked its very directory, and names the project of that link or the
+/// linked one that was chosen there last: what a repository brings along chooses nothing.
+fn proposed<'d>(document: &'d Document, proposal: &Proposal, state: &State) -> Result<&'d Project> {
+    let linked = link(document, &proposal.directory).ok_or_else(|| not_linked(&proposal.project))?;
+    let chosen = state.project(&proposal.directory).filter(|id| document.is_linked(*id));
+    [Some(linked), chosen]
+        .into_iter()
+        .flatten()
+        .filter_map(|id| document.project(id))
+        .find(|project| project.name == proposal.project)
         .ok_or_else(|| not_linked(&proposal.project))
 }
 
-fn not_linked(name: &Label) -> Error {
+/// The project that the owner linked a directory to.
+pub(super) fn link(document: &Document, directory: &Path) -> Option<Uuid> {
+    document.links.iter().find(|link| Path::new(&link.directory) == directory).map(|link| link.project)
+}
+
+pub(super) fn not_linked(name: &Label) -> Error {
     Error::new(ErrorCode::ProjectNotLinked, format!("the project {name} is not linked here"))
         .with_hint(format!("agentsecrets project use {name}"))
 }

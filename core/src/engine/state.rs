@@ -1,6 +1,7 @@
 //! What an agent chose last: unsigned, as it only chooses among what the owner linked.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,11 +14,13 @@ use crate::store::{HomeLock, atomic};
 const FILE: &str = "state.json";
 const MAX_STATE: u64 = 1 << 20;
 
-/// The environment in use, by project.
+/// The environment in use, by project, and the project in use, by directory.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct State {
     #[serde(default)]
     environments: BTreeMap<Uuid, Label>,
+    #[serde(default)]
+    projects: BTreeMap<PathBuf, Uuid>,
 }
 
 impl State {
@@ -31,11 +34,28 @@ impl State {
         self.environments.get(&project).cloned()
     }
 
-    /// Remembers a choice.
+    pub(crate) fn project(&self, directory: &Path) -> Option<Uuid> {
+        self.projects.get(directory).copied()
+    }
+
+    /// Remembers an environment.
     pub(crate) fn choose(home: &Home, project: Uuid, environment: Label) -> Result<()> {
+        Self::remember(home, |state| {
+            state.environments.insert(project, environment);
+        })
+    }
+
+    /// Remembers a directory's project.
+    pub(crate) fn choose_project(home: &Home, directory: &Path, project: Uuid) -> Result<()> {
+        Self::remember(home, |state| {
+            state.projects.insert(directory.to_owned(), project);
+        })
+    }
+
+    fn remember(home: &Home, choice: impl FnOnce(&mut Self)) -> Result<()> {
         let _lock = HomeLock::acquire(home.root())?;
         let mut state = Self::read(home);
-        state.environments.insert(project, environment);
+        choice(&mut state);
         let text =
             serde_json::to_vec(&state).map_err(|_| Error::new(ErrorCode::Internal, "state.json cannot be written"))?;
         atomic::write(&home.file(FILE), &text)

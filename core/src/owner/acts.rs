@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::home::Home;
 use crate::policy::{Change, Document, Grant, Rule, Slot, Terms, TrustRoot, parse_expiry, parse_method};
+use super::policy_file;
 use crate::secret_ref::{Label, SecretName};
 
 /// A change of the policy. Each loosens something, or makes something that loosens.
@@ -144,6 +146,24 @@ impl Allow {
         // Made and dropped: a grant's own rules are checked before anybody is asked for a passphrase.
         Grant::new(uuid::Uuid::nil(), self.name.clone(), terms, now).map(|grant| grant.terms)
     }
+}
+
+/// A certificate that upstream TLS trusts besides the platform's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trusted {
+    /// Its SHA-256, in hex.
+    pub id: String,
+    /// What it is called.
+    pub subject: String,
+}
+
+/// The extra certificates of the signed policy. It needs no key, and works while the store is locked.
+///
+/// # Errors
+/// `not_initialized`, `policy_invalid`.
+pub fn trusted(home: &Home) -> Result<Vec<Trusted>> {
+    let document = policy_file::load(home, &home.config()?)?;
+    Ok(document.trust.into_iter().map(|root| Trusted { id: root.id, subject: root.subject }).collect())
 }
 
 /// The certificates of a PEM text.

@@ -13,7 +13,7 @@ mod process;
 mod prompt;
 mod signer;
 
-pub use acts::{Allow, PolicyAct};
+pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use keys::Unlocked;
 pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;

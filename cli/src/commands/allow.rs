@@ -1,0 +1,87 @@
+//! `allow`: the owner lets a secret go somewhere.
+
+use agentsecrets::owner::{self, PolicyAct};
+use agentsecrets::{Label, Result, SecretName};
+use clap::Args;
+use serde_json::json;
+
+use super::OK;
+use super::session::Session;
+use crate::args::{Passphrase, Place};
+use crate::render::{Outcome, Output, Paint};
+
+/// Let a secret go to places (asks for the owner's passphrase)
+#[derive(Args)]
+#[command(after_help = "Examples:\n  agentsecrets allow STRIPE_KEY api.stripe.com\n  \
+agentsecrets allow GMAP_KEY maps.googleapis.com --slot query:key --method GET\n  \
+agentsecrets allow CLIENT_SECRET 'https://auth.example.com/oauth/token' --slot form:client_secret --expires 30d\n  \
+agentsecrets allow DEV_KEY http://localhost:9000")]
+pub(crate) struct Allow {
+    /// The secret
+    name: String,
+    /// Where it may go: api.example.com, *.example.com, https://host/v1/*, http://localhost:9000
+    #[arg(required = true, value_name = "RULE")]
+    rules: Vec<String>,
+    /// Only this method; may be repeated (any method unless said)
+    #[arg(long = "method", value_name = "M")]
+    methods: Vec<String>,
+    /// Only this path: * within a segment, ** across, a trailing /* everything below; may be repeated
+    #[arg(long = "path", value_name = "P")]
+    paths: Vec<String>,
+    /// The place in the request: bearer, basic, header:N, query:p, body:p or form:p; may be repeated
+    #[arg(long = "slot", value_name = "SLOT")]
+    slots: Vec<String>,
+    /// Only in this environment
+    #[arg(long, value_name = "NAME")]
+    environment: Option<String>,
+    /// For how long: 90m, 12h, 30d, 2w
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    /// Private addresses may be reached under this name
+    #[arg(long)]
+    private: bool,
+    /// A header of the caller's that is otherwise refused beside an injected one; may be repeated
+    #[arg(long = "permit-header", value_name = "N")]
+    permit_headers: Vec<String>,
+    /// Another project of this home than the one in use here
+    #[arg(long, value_name = "NAME")]
+    project: Option<String>,
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+impl Allow {
+    pub(crate) fn run(&self, output: &Output) -> Outcome {
+        let name = SecretName::parse(&self.name)?;
+        let place = Place { project: self.project.clone(), environment: None };
+        let mut session = Session::with_owner(&place, self.passphrase.passphrase_fd)?;
+        let (project, _) = session.in_use()?;
+        let allow = owner::Allow {
+            project,
+            name,
+            rules: self.rules.clone(),
+            paths: self.paths.clone(),
+            slots: self.slots.clone(),
+            methods: self.methods.clone(),
+            environment: self.environment.as_deref().map(Label::parse).transpose()?,
+            expires: self.expires.clone(),
+            private: self.private,
+            permit_headers: self.permit_headers.clone(),
+        };
+        let said = grant(&mut session, allow)?;
+        output.show(&json!({ "allowed": said }), |output| tell(output, &said))?;
+        Ok(OK)
+    }
+}
+
+/// Has the owner sign a grant and says what became possible. A mistyped rule is told before anybody is asked.
+pub(crate) fn grant(session: &mut Session, allow: owner::Allow) -> Result<Vec<String>> {
+    allow.check()?;
+    session.owner()?.change(vec![PolicyAct::Allow(allow)])
+}
+
+/// Writes what became possible.
+pub(crate) fn tell(output: &Output, said: &[String]) -> std::io::Result<()> {
+    let tick = output.painted(Paint::Good, "allowed");
+    said.iter().try_for_each(|sentence| output.raw_line(&format!("{tick}: {sentence}")))
+}

@@ -1,0 +1,90 @@
+//! `broker`: the process that holds the values, run and looked at by hand.
+
+use agentsecrets::broker::{Finish, socket_address, socket_path, stop_running};
+use agentsecrets::{Home, Result, Status};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::OK;
+use super::session::{Session, runtime};
+use crate::args::Place;
+use crate::render::{Outcome, Output, Paint};
+
+/// Run, show or stop the broker; it starts by itself at the first call
+#[derive(Subcommand)]
+pub(crate) enum Broker {
+    /// Run the broker, here or in the background
+    #[command(after_help = "Example:\n  agentsecrets broker run --background")]
+    Run {
+        /// Return as soon as it listens
+        #[arg(long)]
+        background: bool,
+    },
+    /// Say whether a broker runs, without starting one
+    #[command(after_help = "Example:\n  agentsecrets broker status --json")]
+    Status,
+    /// Stop the broker; the next call starts another
+    #[command(after_help = "Example:\n  agentsecrets broker stop")]
+    Stop,
+}
+
+impl Broker {
+    pub(crate) fn run(&self, output: &Output) -> Outcome {
+        let home = Home::locate(None)?;
+        home.config()?;
+        match self {
+            Self::Run { background } => {
+                crate::broker::run(home, *background)?;
+                Ok(OK)
+            }
+            Self::Status => status(&home, output),
+            Self::Stop => stop(&home, output),
+        }
+    }
+}
+
+fn status(home: &Home, output: &Output) -> Outcome {
+    let status = asked(home)?;
+    let answer = match &status {
+        Some(status) => json!({
+            "running": true, "pid": status.broker_pid, "version": status.version, "locked": status.locked,
+        }),
+        None => json!({ "running": false, "pid": null, "version": null, "locked": null }),
+    };
+    output.show(&answer, |output| match &status {
+        None => output.line("No broker runs. The next call starts one."),
+        Some(status) => {
+            let state = if status.locked {
+                output.painted(Paint::Careful, "locked")
+            } else {
+                output.painted(Paint::Good, "unlocked")
+            };
+            let pid = status.broker_pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
+            output.raw_line(&format!("Broker {} runs as process {pid}, {state}.", status.version))
+        }
+    })?;
+    Ok(OK)
+}
+
+fn stop(home: &Home, output: &Output) -> Outcome {
+    let stopped = runtime()?.block_on(stop_running(home, Finish::Stop))?;
+    output.show(&json!({ "stopped": stopped }), |output| {
+        output.line(if stopped { "Stopped." } else { "No broker runs." })
+    })?;
+    Ok(OK)
+}
+
+/// The status a running broker gives; `None` where none runs. None is started for the question.
+pub(crate) fn asked(home: &Home) -> Result<Option<Status>> {
+    if !is_listening(home) {
+        return Ok(None);
+    }
+    let session = Session::open(&Place::default())?;
+    session.wait(session.client.status()).map(Some)
+}
+
+/// Whether something listens on the broker's socket.
+pub(crate) fn is_listening(home: &Home) -> bool {
+    socket_address(&socket_path(home))
+        .is_ok_and(|(address, _folder)| std::os::unix::net::UnixStream::connect(address).is_ok())
+}

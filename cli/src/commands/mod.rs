@@ -1,0 +1,63 @@
+//! One file a command. What several need is here: the way to the engine, and to the owner's child.
+
+pub(crate) mod allow;
+pub(crate) mod broker;
+pub(crate) mod call;
+pub(crate) mod completions;
+pub(crate) mod deny;
+pub(crate) mod doctor;
+pub(crate) mod environment;
+pub(crate) mod grants;
+pub(crate) mod init;
+pub(crate) mod lock;
+pub(crate) mod logs;
+pub(crate) mod project;
+pub(crate) mod secrets;
+pub(crate) mod session;
+pub(crate) mod status;
+pub(crate) mod trust;
+pub(crate) mod unlock;
+
+use agentsecrets::{Error, ErrorCode};
+
+use crate::args::Command;
+use crate::render::{Outcome, Output};
+
+/// Everything went well.
+pub(crate) const OK: u8 = 0;
+/// It was done, and the answer is no.
+pub(crate) const FAILED: u8 = 1;
+/// Something that was asked for is not there.
+pub(crate) const NOT_FOUND: u8 = 4;
+
+/// Runs a command.
+pub(crate) fn run(command: Command, output: &Output) -> Outcome {
+    match command {
+        Command::Init(init) => init.run(output),
+        Command::Secrets(secrets) => secrets.run(output),
+        Command::Allow(allow) => allow.run(output),
+        Command::Deny(deny) => deny.run(output),
+        Command::Grants(grants) => grants.run(output),
+        Command::Trust(trust) => trust.run(output),
+        Command::Call(call) => call.run(output),
+        Command::Logs(logs) => logs.run(output),
+        Command::Status(status) => status.run(output),
+        Command::Doctor(doctor) => doctor.run(output),
+        Command::Lock(lock) => lock.run(output),
+        Command::Unlock(unlock) => unlock.run(output),
+        Command::Project(project) => project.run(output),
+        Command::Environment(environment) => environment.run(output),
+        Command::Broker(broker) => broker.run(output),
+        Command::Completions(completions) => completions.run(output),
+    }
+}
+
+/// A mistake in what was typed.
+pub(crate) fn usage(message: impl Into<String>, hint: &'static str) -> Error {
+    Error::new(ErrorCode::InvalidCall, message.into()).with_hint(hint)
+}
+
+/// A point in time, without what nobody reads.
+pub(crate) fn moment(time: jiff::Timestamp) -> String {
+    format!("{time:.0}")
+}

@@ -1,0 +1,126 @@
+//! `project`: what belongs together, and which directory works on it.
+
+use std::path::Path;
+
+use agentsecrets::owner::PolicyAct;
+use agentsecrets::{Error, ErrorCode, Label, PROJECT_FILE, Result};
+use clap::Subcommand;
+use serde_json::json;
+
+use super::init::{is_outside, put_project_file};
+use super::session::Session;
+use super::{OK, usage};
+use crate::args::{Passphrase, Place};
+use crate::render::{Outcome, Output};
+
+/// Create, list or choose projects
+#[derive(Subcommand)]
+pub(crate) enum Project {
+    /// Make a project (asks for the owner's passphrase)
+    #[command(after_help = "Example:\n  agentsecrets project create payments")]
+    Create {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
+    /// List the projects of this home and the directories linked to them
+    #[command(after_help = "Example:\n  agentsecrets project list")]
+    List,
+    /// Make a project the one in use in this directory (asks for the passphrase where it was never linked)
+    #[command(after_help = "Example:\n  agentsecrets project use payments")]
+    Use {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
+}
+
+impl Project {
+    pub(crate) fn run(self, output: &Output) -> Outcome {
+        match self {
+            Self::Create { name, passphrase } => create(&name, &passphrase, output),
+            Self::List => list(output),
+            Self::Use { name, passphrase } => choose(&name, &passphrase, output),
+        }
+    }
+}
+
+fn create(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
+    let name = Label::parse(name)?;
+    let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
+    let said = session.owner()?.change(vec![PolicyAct::CreateProject { name: name.clone() }])?;
+    output.show(&json!({ "project": name, "changed": said }), |output| {
+        said.iter().try_for_each(|sentence| output.line(sentence))
+    })?;
+    if !output.is_json() {
+        output.note(&format!("Work on it in a directory with: agentsecrets project use {name}"));
+    }
+    Ok(OK)
+}
+
+fn list(output: &Output) -> Outcome {
+    let session = Session::open(&Place::default())?;
+    let projects = session.wait(session.client.projects())?;
+    let row = |project: &agentsecrets::ProjectInfo| {
+        let mark = if project.current { "in use" } else { "" };
+        vec![project.name.to_string(), mark.to_owned(), project.directories.join("  ")]
+    };
+    output.show(&projects, |output| {
+        output.table(&["PROJECT", "", "DIRECTORIES"], projects.iter().map(row).collect())
+    })?;
+    Ok(OK)
+}
+
+/// Writes the project file, and has the owner link the directory where the home does not believe the file.
+fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
+    let project = Label::parse(name)?;
+    let directory = std::env::current_dir()
+        .and_then(|here| here.canonicalize())
+        .map_err(|why| usage(format!("the current directory cannot be read: {}", why.kind()), "cd ELSEWHERE"))?;
+    let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
+    let projects = session.wait(session.client.projects())?;
+    if !projects.iter().any(|found| found.name == project) {
+        let error = Error::new(ErrorCode::ProjectNotFound, format!("there is no project {project}"));
+        return Err(error.with_hint(format!("agentsecrets project create {project}")).into());
+    }
+    if !is_outside(&directory, &session.home) {
+        return Err(usage("this directory's .agentsecrets is the home itself", "run it in the directory of the project").into());
+    }
+    let file = directory.join(PROJECT_FILE);
+    let before = std::fs::read(&file).ok();
+    put_project_file(&file, &project)?;
+    let linked = match believe(&mut session, &directory, &project) {
+        Ok(linked) => linked,
+        Err(error) => {
+            // The file would propose what the owner did not agree to.
+            put_back(&file, before.as_deref());
+            return Err(error.into());
+        }
+    };
+    let answer = json!({ "project": project, "directory": directory, "linked": linked });
+    output.show(&answer, |output| output.line(&format!("{project} is in use in {}.", directory.display())))?;
+    Ok(OK)
+}
+
+/// Whether a link had to be made.
+fn believe(session: &mut Session, directory: &Path, project: &Label) -> Result<bool> {
+    // Opened anew: the project file is read when a client is opened.
+    let fresh = Session::open(&Place::default())?;
+    match fresh.wait(fresh.client.use_project(project.clone())) {
+        Ok(()) => return Ok(false),
+        Err(error) if error.code() == ErrorCode::ProjectNotLinked => {}
+        Err(error) => return Err(error),
+    }
+    let link = PolicyAct::Link { directory: directory.to_owned(), project: project.clone() };
+    session.owner()?.change(vec![link])?;
+    Ok(true)
+}
+
+fn put_back(file: &Path, before: Option<&[u8]>) {
+    let _ = match before {
+        Some(bytes) => std::fs::write(file, bytes),
+        None => std::fs::remove_file(file),
+    };
+}

@@ -1,0 +1,123 @@
+//! A command's way to the engine and to the owner.
+
+use std::future::Future;
+
+use agentsecrets::owner::{Owner, PassphraseSource};
+use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::Place;
+use crate::progress;
+
+/// A name and the record that holds its value.
+pub(crate) type Existing = (SecretName, String);
+
+/// The engine, and the owner's child where the command may need one.
+pub(crate) struct Session {
+    pub(crate) home: Home,
+    pub(crate) client: Client,
+    owner: Option<Owner>,
+    runtime: Runtime,
+}
+
+impl Session {
+    /// A session that never needs the owner.
+    pub(crate) fn open(place: &Place) -> Result<Self> {
+        Self::join(place, None)
+    }
+
+    /// A session whose owner may be asked. The child is forked here, before anything could start a thread; it asks for
+    /// the passphrase only when it is given something to sign.
+    pub(crate) fn with_owner(place: &Place, passphrase_fd: Option<i32>) -> Result<Self> {
+        let home = Home::locate(None)?;
+        let owner = match Owner::fork(&home, PassphraseSource::from_fd(passphrase_fd)) {
+            Ok(owner) => Some(owner),
+            // What needs no owner is still possible; what does says so when it comes to it.
+            Err(error) if error.code() == ErrorCode::OwnerAbsent => None,
+            Err(error) => return Err(error),
+        };
+        Self::join(place, owner)
+    }
+
+    fn join(place: &Place, owner: Option<Owner>) -> Result<Self> {
+        let home = Home::locate(None)?;
+        home.config()?;
+        let runtime = runtime()?;
+        let mut builder = Client::builder();
+        if let Some(project) = &place.project {
+            builder = builder.project(project);
+        }
+        if let Some(environment) = &place.environment {
+            builder = builder.environment(environment);
+        }
+        // Its own executable, so that the command line and its broker are of one version.
+        if let Ok(own) = std::env::current_exe() {
+            builder = builder.executable(own);
+        }
+        let client = runtime.block_on(builder.open())?;
+        Ok(Self { home, client, owner, runtime })
+    }
+
+    /// Waits for an answer.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(progress::shown("waiting for an answer", work))
+    }
+
+    /// Waits without a sign of life, for work that writes itself.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// The owner.
+    pub(crate) fn owner(&mut self) -> Result<&mut Owner> {
+        self.owner.as_mut().ok_or_else(|| {
+            Error::new(ErrorCode::OwnerAbsent, "this home was made with --no-owner; its policy is read-only")
+        })
+    }
+
+    /// The project and environment in use.
+    pub(crate) fn in_use(&self) -> Result<(Label, Label)> {
+        let status = self.wait(self.client.status())?;
+        match (&status.project, &status.environment) {
+            (Some(project), Some(environment)) => Ok((project.clone(), environment.clone())),
+            _ => Err(problem_of(&status)),
+        }
+    }
+
+    /// Those of the names that hold a value, each with the record it has now.
+    pub(crate) fn existing(&self, names: &[SecretName]) -> Result<Vec<Existing>> {
+        let checked = self.wait(self.client.check(names.to_vec()))?;
+        Ok(checked.into_iter().filter_map(|one| Some((one.name, one.record?))).collect())
+    }
+
+    /// The owner's signature under what is done to stored values, or `None` where none are touched.
+    pub(crate) fn sign(&mut self, kind: ActKind, existing: &[Existing]) -> Result<Option<SignedAct>> {
+        if existing.is_empty() {
+            return Ok(None);
+        }
+        let (project, environment) = self.in_use()?;
+        let act = Act { home: self.home.config()?.id, kind, project, environment, records: existing.to_vec() };
+        self.owner()?.sign(act).map(Some)
+    }
+}
+
+/// A runtime that starts no thread by itself.
+pub(crate) fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|_| Error::new(ErrorCode::Internal, "the system has no room for an event loop"))
+}
+
+/// Why nothing is in use.
+fn problem_of(status: &Status) -> Error {
+    let Some(problem) = &status.problem else {
+        return Error::new(ErrorCode::ProjectNotFound, "no project is in use here");
+    };
+    let code = ErrorCode::parse(&problem.code).unwrap_or(ErrorCode::Internal);
+    let error = Error::new(code, problem.message.clone());
+    match &problem.hint {
+        Some(hint) => error.with_hint(hint.clone()),
+        None => error,
+    }
+}

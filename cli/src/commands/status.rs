@@ -1,0 +1,63 @@
+//! `status`: where things stand.
+
+use clap::Args;
+
+use super::OK;
+use super::session::Session;
+use crate::args::Place;
+use crate::render::{Outcome, Output};
+
+/// Show where things stand: home, store, use key, project, broker
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets status --json")]
+pub(crate) struct Status {
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Status {
+    pub(crate) fn run(&self, output: &Output) -> Outcome {
+        let session = Session::open(&self.place)?;
+        let status = session.wait(session.client.status())?;
+        output.show(&status, |output| output.pairs(&pairs(&status)))?;
+        if let (Some(problem), false) = (&status.problem, output.is_json()) {
+            output.warn(&problem.message);
+            if let Some(hint) = &problem.hint {
+                output.note(&format!("hint: {hint}"));
+            }
+        }
+        Ok(OK)
+    }
+}
+
+fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
+    let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
+    let broker = match status.broker_pid {
+        Some(pid) => format!("{} as process {pid}", status.version),
+        None => format!("none; {} in this process", status.version),
+    };
+    let mut pairs = vec![
+        ("home", status.home.clone()),
+        ("isolation", status.isolation.clone()),
+        ("broker", broker),
+        ("store", format!("{}, {}", status.store, if status.locked { "locked" } else { "unlocked" })),
+        ("use key", status.use_key.clone()),
+        ("owner", if status.owner { "yes" } else { "none; the policy is read-only" }.to_owned()),
+        ("workspace", or_none(status.workspace.as_ref().map(ToString::to_string))),
+        ("project", or_none(status.project.as_ref().map(ToString::to_string))),
+        ("environment", or_none(status.environment.as_ref().map(ToString::to_string))),
+    ];
+    if let Some(count) = status.secrets {
+        pairs.push(("secrets", count.to_string()));
+    }
+    if let Some(count) = status.grants {
+        pairs.push(("grants", count.to_string()));
+    }
+    if let Some(serial) = status.policy_serial {
+        pairs.push(("policy", format!("number {serial}")));
+    }
+    if let Some(count) = status.audit_records {
+        pairs.push(("audit", format!("{count} records")));
+    }
+    pairs
+}
