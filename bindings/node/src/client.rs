@@ -66,7 +66,7 @@ pub fn open_client(mailbox: &Mailbox, options: ClientOptions) -> Either<NativeCl
             timeout,
             executable: options.executable.map(PathBuf::from),
         }))?;
-        let isolation = client.isolation().unwrap_or("broker");
+        let isolation = client.isolation();
         Ok(NativeClient { client: Some(Arc::new(client)), mailbox: mailbox.shared(), isolation })
     });
     match opened {

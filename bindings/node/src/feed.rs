@@ -1,7 +1,7 @@
 //! A request body that JavaScript gives piece by piece.
 
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::Future as _;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -58,13 +58,13 @@ impl BodyFeed {
     #[napi]
     pub fn give(&self, id: u32, piece: &[u8]) -> Given {
         let piece = Bytes::copy_from_slice(piece);
-        self.push(id, move |feed| async move { feed.give(piece).await.is_ok() })
+        self.push(id, Some(piece))
     }
 
     /// Ends the body.
     #[napi]
     pub fn finish(&self, id: u32) -> Given {
-        self.push(id, |feed| async move { feed.finish().await.is_ok() })
+        self.push(id, None)
     }
 
     /// Lets go of the body: unfinished, it breaks the request off.
@@ -75,12 +75,9 @@ impl BodyFeed {
     }
 
     /// Most pieces find room at once, and cost no wake-up.
-    fn push<F>(&self, id: u32, work: impl FnOnce(Feed) -> F) -> Given
-    where
-        F: Future<Output = bool> + Send + 'static,
-    {
+    fn push(&self, id: u32, piece: Option<Bytes>) -> Given {
         let Some(feed) = self.feed.clone() else { return Given::Unwanted };
-        let mut work = Box::pin(work(feed));
+        let mut work = Box::pin(async move { feed.wanted().await && feed.put(piece) });
         match work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(true) => Given::Taken,
             Poll::Ready(false) => Given::Unwanted,

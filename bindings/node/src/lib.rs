@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use napi::{Env, Result};
-use napi_derive::{module_exports, napi};
+use napi_derive::napi;
 
 use crate::refusal::Refusal;
 
@@ -26,7 +26,7 @@ const END_LIMIT: Duration = Duration::from_millis(500);
 /// Environments (the main thread and its workers) that have loaded the module and not ended.
 static ENVIRONMENTS: AtomicUsize = AtomicUsize::new(0);
 
-#[module_exports]
+#[napi(module_exports)]
 #[allow(clippy::needless_pass_by_value)] // The macro hands both over.
 fn loaded(_exports: napi::bindgen_prelude::Object<'_>, env: Env) -> Result<()> {
     agentsecrets_bridge::install();

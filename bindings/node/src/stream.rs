@@ -27,18 +27,18 @@ impl BodyStream {
     /// The next piece, where it is already there; otherwise it is delivered under `id`.
     #[napi]
     pub fn read(&self, id: u32) -> Option<Completion> {
-        let outcome = match guard(|| self.stream.ready()) {
-            Ok(Some(piece)) => self::outcome(&self.stream, piece),
+        let done = match guard(|| self.stream.ready()) {
+            Ok(Some(piece)) => outcome(&self.stream, piece),
             Ok(None) => {
                 let stream = Arc::clone(&self.stream);
-                match self.mailbox.begin(id, async move { self::outcome(&stream, stream.next().await?) }) {
+                match self.mailbox.begin(id, async move { outcome(&stream, stream.next().await?) }) {
                     Ok(()) => return None,
                     Err(error) => Err(error),
                 }
             }
             Err(error) => Err(error),
         };
-        Some(Completion::of((id, outcome.unwrap_or_else(Outcome::Failed))))
+        Some(Completion::of((id, done.unwrap_or_else(Outcome::Failed))))
     }
 
     /// What is known so far; all of it once the body has ended.
