@@ -77,7 +77,7 @@ impl Listener {
             let is_closing = tokio::select! {
                 _ = connection.as_mut() => false,
                 // Not the guard itself: it must not be held while the connection ends.
-                told = closing.wait_for(|closing| *closing) => told.is_ok(),
+                _ = closing.wait_for(|closing| *closing) => true,
             };
             if is_closing {
                 connection.as_mut().graceful_shutdown();
