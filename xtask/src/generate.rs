@@ -117,7 +117,7 @@ mod tests {
         let files = all();
         let text = |end: &str| files.iter().find(|file| file.path.ends_with(end)).map(|file| file.text.as_str());
         let (python, node) = (text("errors.py").expect("a file"), text("errors.ts").expect("a file"));
-        for code in agentsecrets::ErrorCode::ALL {
+        for code in crate::errors::ErrorCode::ALL {
             assert!(text(&format!("{code}.md")).is_some(), "{code}");
             assert!(python.contains(&format!("class {}(AgentSecretsError):", code.class_name())), "{code}");
             assert!(node.contains(&format!("export class {} extends AgentSecretsError", code.class_name())), "{code}");

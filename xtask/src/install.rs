@@ -57,8 +57,26 @@ pub(crate) fn venv(run: &Run, name: &str) -> Result<PathBuf, Stop> {
     Ok(bin)
 }
 
+/// A virtual environment without anything in it, not even pip: it needs nothing but `python3`.
+pub(crate) fn bare_environment(run: &Run, name: &str) -> Result<PathBuf, Stop> {
+    let folder = workspace::scratch().join("venv").join(name);
+    if output(&folder.join("bin/python").to_string_lossy(), &["-c", ""]).is_none() {
+        run.step("python3").args(["-m", "venv", "--clear", "--without-pip"]).args([&folder]).run()?;
+    }
+    Ok(folder)
+}
+
+/// Says what is missing where Node or npm is.
+pub(crate) fn node() -> Result<(), Stop> {
+    let major = output("node", &["-p", "process.versions.node.split('.')[0]"]);
+    let is_enough = major.and_then(|major| major.trim().parse::<u32>().ok()).is_some_and(|major| major >= 20);
+    if is_enough && output("npm", &["--version"]).is_some() {
+        return Ok(());
+    }
+    Err(Stop::NotRun("Node 20 or newer and npm are needed".to_owned()))
+}
+
 /// Installs what the `package.json` (and lock file) of a folder names.
-#[allow(dead_code)] // The suites of the npm package come with it.
 pub(crate) fn npm(run: &Run, folder: &Path) -> Result<(), Stop> {
     let lock = folder.join("package-lock.json");
     let stamp = Stamp::of(folder.join("node_modules/.stamp"), &[&folder.join("package.json"), &lock])?;

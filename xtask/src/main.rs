@@ -1,11 +1,16 @@
 //! `cargo xtask`: one place for everything that is done to this repository.
 
+mod demo;
+mod errors;
 mod generate;
 mod install;
 mod report;
 mod run;
+mod stage;
 mod suites;
+mod tell;
 mod workspace;
+mod world;
 
 use std::process::ExitCode;
 
@@ -20,6 +25,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show the promise of this project, from the shell, Python and Node, against a real API on this machine.
+    Demo,
     /// Run every suite, or the ones named. Ends with 1 when one failed, with 3 when one could not run.
     Test {
         /// The suites to run, in this order.
@@ -41,6 +48,7 @@ enum Command {
 fn main() -> ExitCode {
     run::end_children_on_interrupt();
     match Arguments::parse().command {
+        Command::Demo => demo::command(),
         Command::Test { list: true, .. } => report::list(suites::ALL),
         Command::Test { suites, .. } => report::test(&suites),
         Command::Check => report::test(&["check".to_owned()]),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use agentsecrets::{ErrorCode, Stage};
+use crate::errors::{ErrorCode, Stage};
 
 use super::{Generated, wrap};
 
