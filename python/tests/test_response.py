@@ -82,10 +82,20 @@ def test_a_response_does_not_leave_its_process(broker: AgentSecrets, upstream: U
 
 
 def test_charset(broker: AgentSecrets, upstream: Upstream) -> None:
-    answer = broker.call(upstream.url("/echo/raw"), "POST", bearer="TOKEN", body="ü".encode("latin-1"),
-                         headers={"content-type": 'text/plain; charset="iso-8859-1"'})
+    answer = broker.call(
+        upstream.url("/echo/raw"),
+        "POST",
+        bearer="TOKEN",
+        body="ü".encode("latin-1"),
+        headers={"content-type": 'text/plain; charset="iso-8859-1"'},
+    )
     assert answer.charset == "iso8859-1"
     assert answer.text == "ü"
-    answer = broker.call(upstream.url("/echo/raw"), "POST", bearer="TOKEN", body="ü",
-                         headers={"content-type": "text/plain; charset=no-such"})
+    answer = broker.call(
+        upstream.url("/echo/raw"),
+        "POST",
+        bearer="TOKEN",
+        body="ü",
+        headers={"content-type": "text/plain; charset=no-such"},
+    )
     assert answer.text == "ü"

@@ -19,8 +19,9 @@ def test_bytes(client: AgentSecrets, upstream: Upstream) -> None:
 
 def test_text_is_not_cut_in_a_character(client: AgentSecrets, upstream: Upstream) -> None:
     body = "aü€😀" * 2000
-    with client.stream(upstream.url("/echo/raw"), "POST", bearer="TOKEN", body=body,
-                       headers={"content-type": "text/plain"}) as answer:
+    with client.stream(
+        upstream.url("/echo/raw"), "POST", bearer="TOKEN", body=body, headers={"content-type": "text/plain"}
+    ) as answer:
         assert "".join(answer.iter_text()) == body
 
 
@@ -68,7 +69,9 @@ def test_an_upstream_that_breaks_off(client: AgentSecrets, upstream: Upstream) -
 
 
 def test_upload_and_download_at_once(broker: AgentSecrets, upstream: Upstream) -> None:
-    with broker.stream(upstream.url("/upload"), "POST", bearer="TOKEN", body=(b"x" * 1000 for _ in range(500))) as answer:
+    with broker.stream(
+        upstream.url("/upload"), "POST", bearer="TOKEN", body=(b"x" * 1000 for _ in range(500))
+    ) as answer:
         assert b"500000" in answer.read()
 
 
