@@ -4,6 +4,7 @@
 //! taken in that moment keeps working. It does not reach a child that is forked after the hardening.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 
 use serde::Serialize;
@@ -44,7 +45,9 @@ pub(crate) struct Parent {
 ///
 /// # Errors
 /// `internal` where there are several threads or the system has no process to give.
-pub(crate) fn fork(work: impl FnOnce(Parent)) -> Result<Child> {
+///
+/// Of what the caller's caller left open, the child keeps the three streams and the descriptors in `keep`.
+pub(crate) fn fork(keep: &[i32], work: impl FnOnce(Parent)) -> Result<Child> {
     if threads() > 1 {
         return Err(failed("a passphrase is only read by a child of a process with one thread"));
     }
@@ -55,6 +58,7 @@ pub(crate) fn fork(work: impl FnOnce(Parent)) -> Result<Child> {
         0 => {
             drop(ours);
             harden();
+            close_inherited(&[keep, &[theirs.as_raw_fd()]].concat());
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if let Ok(parent) = Parent::new(theirs) {
                     work(parent);
@@ -113,13 +117,10 @@ impl Parent {
         read_line(&mut self.reader)
     }
 
-    /// Lets go of everything the caller gave this process: its session, its folder, its streams and its descriptors, so
+    /// Lets go of what the caller gave this process: its session, its folder, its streams and the descriptors named, so
     /// that nobody waits for the end of a pipe that a broker holds.
-    pub(crate) fn detach(&self) {
-        use std::os::fd::AsRawFd;
-        let keep = [self.reader.get_ref().as_raw_fd(), self.writer.as_raw_fd()];
-        // SAFETY: plain system calls on numbers; the two descriptors of ours are left open, and this process, forked for
-        // this one task, holds no other that it uses.
+    pub(crate) fn detach(&self, inherited: &[i32]) {
+        // SAFETY: plain system calls on numbers; the descriptors named were the caller's and are read by now.
         unsafe {
             libc::setsid();
             libc::chdir(c"/".as_ptr());
@@ -129,11 +130,8 @@ impl Parent {
                     libc::dup2(null, stream);
                 }
             }
-            let limit = libc::sysconf(libc::_SC_OPEN_MAX).clamp(256, 65_536);
-            for number in 3..i32::try_from(limit).unwrap_or(65_536) {
-                if !keep.contains(&number) {
-                    libc::close(number);
-                }
+            for number in inherited.iter().filter(|number| **number > 2) {
+                libc::close(*number);
             }
         }
     }
@@ -156,6 +154,19 @@ fn read_line<T: DeserializeOwned>(socket: &mut BufReader<UnixStream>) -> Result<
         Ok(0) => Ok(None),
         Ok(_) => serde_json::from_str(&line).map(Some).map_err(|_| failed("the owner's child is not understood")),
         Err(_) => Err(failed("the owner's child went away")),
+    }
+}
+
+/// Closes what is open beyond the three streams, before this process has opened anything itself.
+fn close_inherited(keep: &[i32]) {
+    let open: Vec<i32> = match std::fs::read_dir("/proc/self/fd") {
+        Ok(names) => names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok()).collect(),
+        Err(_) => (3..1024).collect(),
+    };
+    for number in open.into_iter().filter(|number| *number > 2 && !keep.contains(number)) {
+        // SAFETY: the descriptor is nobody's in this process, which was forked just now; that of the listing itself is
+        // closed by then, and closing it again does nothing.
+        unsafe { libc::close(number) };
     }
 }
 
