@@ -78,7 +78,7 @@ pub(super) struct Forms {
 impl Forms {
     pub(super) fn of(known: &[Known<'_>], wire: &[Known<'_>]) -> Self {
         // The buffer never grows: a reallocation would leave an unwiped copy behind.
-        let room = known.iter().map(|known| 10 * known.value.len() + 64).sum::<usize>()
+        let room = known.iter().map(|known| 16 * known.value.len() + 128).sum::<usize>()
             + wire.iter().map(|wire| wire.value.len()).sum::<usize>();
         let mut forms = Self { bytes: Zeroizing::new(Vec::with_capacity(room)), list: Vec::new(), short: Vec::new() };
         for (owner, known) in known.iter().enumerate() {

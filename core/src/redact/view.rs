@@ -21,6 +21,16 @@ const UNSETTLED: usize = 3 * MAX_ENTITY;
 /// Marks the place of a `u` or `x` that stood behind a backslash.
 const ESCAPED: u64 = 1 << 63;
 
+/// Marks the place of a byte that was written as `\u0000`.
+const BY_JSON: u64 = 1 << 62;
+
+/// Counts, beside the place, the backslashes of a run.
+const ONE_BACKSLASH: u64 = 1 << 56;
+const BACKSLASHES: u64 = BY_JSON - ONE_BACKSLASH;
+
+/// The place itself.
+const PLACE: u64 = ONE_BACKSLASH - 1;
+
 /// The view as far as it is read.
 #[derive(Default)]
 pub(super) struct View {
@@ -60,7 +70,7 @@ impl View {
             view.push(NORMAL[usize::from(*byte)], place as u64);
         }
         view.cut_unsettled();
-        let places = view.places.iter().map(|place| (place & !ESCAPED) as u32).collect();
+        let places = view.places.iter().map(|place| (place & PLACE) as u32).collect();
         (Zeroizing::new(std::mem::take(&mut view.units)), places)
     }
 
@@ -102,7 +112,7 @@ impl View {
 
     /// Where the spelling of a decoded byte begins.
     pub(super) fn place(&self, unit: usize) -> u64 {
-        self.places[unit] & !ESCAPED
+        self.places[unit] & PLACE
     }
 
     /// Whether a decoded byte is a line feed or carriage return that was escaped.
@@ -159,7 +169,7 @@ impl View {
                 }
                 [b'%', high, low, ..] => {
                     if let (Some(high), Some(low)) = (hex_digit(high), hex_digit(low)) {
-                        self.push_decoded((high << 4 | low) as u8, place);
+                        self.push_decoded((high << 4 | low) as u8, place, 1);
                         self.left -= 2;
                         return 3;
                     }
@@ -171,25 +181,37 @@ impl View {
         1
     }
 
-    fn push_decoded(&mut self, byte: u8, place: u64) {
+    /// Adds what an escape gave. A backslash counts as many times as the outermost layer must have written it.
+    fn push_decoded(&mut self, byte: u8, place: u64, weight: u64) {
         self.push(NORMAL[usize::from(byte)], place);
+        if let Some(at) = self.places.last_mut()
+            && weight > 1
+        {
+            *at |= BY_JSON;
+            if byte == b'\\' {
+                *at = plus_backslashes(*at, weight - 1);
+            }
+        }
     }
 
     /// Adds a byte, and undoes the escape it completes.
     fn push(&mut self, unit: u8, place: u64) {
         let was_pending = self.pending > 0;
         self.pending = self.pending.saturating_sub(1);
-        match self.units.last_mut() {
-            // Backslashes melt into what follows them, however many there are.
-            Some(last) if *last == b'\\' => {
+        match (self.units.last_mut(), self.places.last_mut()) {
+            // Backslashes melt into what follows them, however many there are; of what may begin an escape it is not yet
+            // known what follows.
+            (Some(last), Some(at)) if *last == b'\\' && !matches!(unit, b'%' | b'&') => {
                 *last = unit;
-                if matches!(unit, b'u' | b'x') {
-                    *self.places.last_mut().expect("a place for each unit") |= ESCAPED;
+                if unit == b'\\' {
+                    *at = plus_backslashes(*at, 1);
+                } else if matches!(unit, b'u' | b'x') {
+                    *at |= ESCAPED;
                 }
             }
             _ => {
                 self.units.push(unit);
-                self.places.push(place);
+                self.places.push(if unit == b'\\' { place + ONE_BACKSLASH } else { place });
             }
         }
         let top = self.units.len() - 1;
@@ -216,12 +238,21 @@ impl View {
     fn reduce(&mut self, top: usize) -> bool {
         let Some((begin, decoded)) = self.escape_ending(top) else { return false };
         let place = self.place(begin);
+        // Each layer halves the backslashes in front; the layer that finds an odd number takes one for the escape.
+        let backslashes = (self.places[begin] & BACKSLASHES) / ONE_BACKSLASH;
+        let taken = backslashes & backslashes.wrapping_neg();
+        let in_json = self.places[begin..].iter().any(|place| place & BY_JSON != 0);
+        let weight = if in_json { (2 * taken).max(2) } else { (2 * taken).max(1) };
         self.units.truncate(begin);
         self.places.truncate(begin);
+        if backslashes > taken {
+            self.units.push(b'\\');
+            self.places.push(plus_backslashes(place, backslashes - taken));
+        }
         self.pending = self.pending_now();
         match decoded {
-            Decoded::Byte(byte) => self.push_decoded(byte, place),
-            Decoded::Char(char) => self.push_char(char, place),
+            Decoded::Byte(byte) => self.push_decoded(byte, place, weight),
+            Decoded::Char(char) => self.push_char(char, place, weight),
             Decoded::Half(half) => self.push_half(half, place),
         }
         true
@@ -260,10 +291,10 @@ impl View {
         Some((value, begin))
     }
 
-    fn push_char(&mut self, char: char, place: u64) {
+    fn push_char(&mut self, char: char, place: u64, weight: u64) {
         let mut buffer = [0; 4];
         for byte in char.encode_utf8(&mut buffer).bytes() {
-            self.push_decoded(byte, place);
+            self.push_decoded(byte, place, weight);
         }
     }
 
@@ -279,7 +310,7 @@ impl View {
                 let place = self.place(begin);
                 self.units.truncate(begin);
                 self.places.truncate(begin);
-                return self.push_char(char, place);
+                return self.push_char(char, place, 2);
             }
         }
         for byte in bytes {
@@ -300,6 +331,11 @@ enum Decoded {
     Byte(u8),
     Char(char),
     Half(u32),
+}
+
+fn plus_backslashes(place: u64, more: u64) -> u64 {
+    let count = (place & BACKSLASHES) / ONE_BACKSLASH + more;
+    place & !BACKSLASHES | count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH
 }
 
 /// How many bytes at the front, at most `limit`, are neither special nor a line feed.

@@ -43,3 +43,18 @@ fn plain() {
     assert_eq!(redact(&scanner, VALUE), "[REDACTED:A]");
     assert_eq!(redact(&scanner, format!("{VALUE}\n{VALUE}{VALUE}")), "[REDACTED:A]\n[REDACTED:A][REDACTED:A]");
 }
+
+#[test]
+fn dbg_deep() {
+    let form: String = "0123456789abcdef".chars().map(|c| format!("&#x{:x};", c as u32)).collect();
+    let json: String = form.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
+    let html: String = json
+        .chars()
+        .enumerate()
+        .map(|(i, c)| if i % 2 == 0 { c.to_string() } else { format!("&#x{:x};", c as u32) })
+        .collect();
+    let scanner = scanner(&[("A", b"0123456789abcdef")]);
+    assert_eq!(redact(&scanner, &form), "[REDACTED:A]");
+    assert_eq!(redact(&scanner, &json), "[REDACTED:A]");
+    assert_eq!(redact(&scanner, &html), "[REDACTED:A]");
+}
