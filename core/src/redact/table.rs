@@ -1,7 +1,7 @@
 //! Finds eight bytes of any form in a text, looking only at every n-th place.
 //!
 //! A form of `n + 7` bytes covers a multiple of `n` with eight bytes behind it wherever it stands, so that looking at the
-//! multiples finds every form. A bitmap over a hash answers nearly always at once; the buckets behind it tell the rest.
+//! multiples finds every form. A bitmap over hashes answers nearly always at once; the buckets behind it tell the rest.
 
 use zeroize::Zeroizing;
 
@@ -42,10 +42,10 @@ impl Table {
         let grams = |piece: &(usize, usize)| (piece.1 - piece.0 + 1).saturating_sub(GRAM);
         let count: usize = pieces.iter().map(grams).sum();
         let bucket_bits = count.max(2).next_power_of_two().ilog2();
-        let bitmap_bits = (count * 64).next_power_of_two().clamp(1 << 12, 1 << 23).ilog2();
+        let bitmap_bits = (count * 32).next_power_of_two().clamp(1 << 12, 1 << 23).ilog2();
         let mut table = Self {
             bitmap: Zeroizing::new(vec![0; 1 << (bitmap_bits - 6)]),
-            bitmap_shift: 64 - bitmap_bits,
+            bitmap_shift: 64 + 6 - bitmap_bits,
             buckets: Zeroizing::new(vec![0; (1 << bucket_bits) + 1]),
             bucket_shift: 64 - bucket_bits,
             places: Zeroizing::new(vec![u32::MAX; count]),
@@ -75,13 +75,15 @@ impl Table {
             return;
         }
         room[used] = u32::try_from(at).expect("the forms are smaller than 4 GiB");
-        let hash = self.hash(gram_here);
-        self.bitmap[(hash >> 6) as usize] |= 1 << (hash & 63);
+        let (word, one, other) = self.bits(gram_here);
+        self.bitmap[word] |= 1 << one | 1 << other;
     }
 
+    /// A gram's word in the bitmap and its two bits there.
     #[inline(always)]
-    fn hash(&self, gram: u64) -> u64 {
-        gram.wrapping_mul(SPREAD) >> self.bitmap_shift
+    fn bits(&self, gram: u64) -> (usize, u32, u32) {
+        let hash = gram.wrapping_mul(SPREAD);
+        ((hash >> self.bitmap_shift) as usize, (hash >> 20) as u32 & 63, (hash >> 14) as u32 & 63)
     }
 
     fn bucket(&self, gram: u64) -> usize {
@@ -91,8 +93,9 @@ impl Table {
     /// Whether a gram may be one of a form, in the lowest bit.
     #[inline(always)]
     fn test(&self, gram: u64) -> u64 {
-        let hash = self.hash(gram);
-        self.bitmap[(hash >> 6) as usize] >> (hash & 63)
+        let (word, one, other) = self.bits(gram);
+        let word = self.bitmap[word];
+        (word >> one) & (word >> other)
     }
 
     /// Whether a gram may be one of a form.
