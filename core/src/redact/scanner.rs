@@ -333,7 +333,7 @@ fn add_hits(
     }
     if let Some((back, place)) = line
         && offset > back
-        && scanner.forms.list[piece.form].kind != Kind::Exact
+        && scanner.forms.list[piece.form].at_edges
     {
         hits.push(Hit { first: place, last: place, form: piece.form, from: piece.place(offset - back) });
     }

@@ -59,7 +59,7 @@ impl Needle<'_> {
         if !whole && cut_behind(MIN_IN_WINDOW) {
             return Outcome::Open(ends.cut);
         }
-        if self.form.kind != Kind::Exact && whole && cut_behind(MIN_AT_EDGE) {
+        if self.form.at_edges && whole && cut_behind(MIN_AT_EDGE) {
             return Outcome::Closed(text.len());
         }
         ends.edge.map_or(Outcome::None, Outcome::Closed)
@@ -131,7 +131,7 @@ impl Needle<'_> {
                 if let Err(at) = pairs.binary_search_by(|other| next.cmp(other)) {
                     pairs.insert(at, next);
                 }
-            } else if matches!(unit.bytes(), b"\n" | b"\r") && pair.form - from >= MIN_AT_EDGE {
+            } else if self.form.at_edges && matches!(unit.bytes(), b"\n" | b"\r") && pair.form - from >= MIN_AT_EDGE {
                 ends.edge = ends.edge.max(Some(pair.text));
             }
         });
