@@ -164,9 +164,16 @@ impl View {
     /// The plain bytes at the front, as many as there are and the view takes.
     fn plain(&mut self, text: &[u8], place: u64) -> usize {
         let text = &text[..text.len().min(usize::from(self.left))];
-        let run = text.iter().position(|byte| STOPS[usize::from(*byte)]).unwrap_or(text.len());
-        self.extend(&text[..run], place);
-        run
+        self.units.reserve(text.len());
+        self.places.reserve(text.len());
+        for (run, byte) in text.iter().enumerate() {
+            if STOPS[usize::from(*byte)] {
+                return run;
+            }
+            self.units.push(NORMAL[usize::from(*byte)]);
+            self.places.push(place + run as u64);
+        }
+        text.len()
     }
 
     /// A byte that may begin an escape, with the escape where it is a plain one.
