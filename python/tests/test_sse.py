@@ -10,7 +10,7 @@ from agentsecrets._sse import EventParser, LineSplitter
 STREAM = (
     "\ufeff: a comment\r\n"
     "data: one\r\ndata:two\r\ndata\r\n\r\n"
-    "event: named\nid: 7\ndata: {\"a\": 1}\n\n"
+    'event: named\nid: 7\ndata: {"a": 1}\n\n'
     "retry: 250\rdata:  spaced\r\r"
     "id\ndata: no id\n\n"
     "id: bad\0id\nretry: 1x\nunknown: field\ndata: x\n\n"

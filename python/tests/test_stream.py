@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from world import Upstream, World, until
 
 from agentsecrets import AgentSecrets, AsyncAgentSecrets, Cancelled, UpstreamUnreachable
+from world import Upstream, World, until
 
 
 def test_bytes(client: AgentSecrets, upstream: Upstream) -> None:
@@ -19,15 +19,17 @@ def test_bytes(client: AgentSecrets, upstream: Upstream) -> None:
 
 def test_text_is_not_cut_in_a_character(client: AgentSecrets, upstream: Upstream) -> None:
     body = "aü€😀" * 2000
-    with client.stream(upstream.url("/echo/raw"), "POST", bearer="TOKEN", body=body,
-                       headers={"content-type": "text/plain"}) as answer:
+    with client.stream(
+        upstream.url("/echo/raw"), "POST", bearer="TOKEN", body=body, headers={"content-type": "text/plain"}
+    ) as answer:
         assert "".join(answer.iter_text()) == body
 
 
 def test_lines_come_as_they_end(client: AgentSecrets, upstream: Upstream) -> None:
     started = time.monotonic()
     with client.stream(upstream.url("/lines?n=4&interval_ms=300"), bearer="TOKEN") as answer:
-        lines, first = [], 0.0
+        lines: list[str] = []
+        first = 0.0
         for line in answer.iter_lines():
             first = first or time.monotonic() - started
             lines.append(line)
@@ -68,7 +70,9 @@ def test_an_upstream_that_breaks_off(client: AgentSecrets, upstream: Upstream) -
 
 
 def test_upload_and_download_at_once(broker: AgentSecrets, upstream: Upstream) -> None:
-    with broker.stream(upstream.url("/upload"), "POST", bearer="TOKEN", body=(b"x" * 1000 for _ in range(500))) as answer:
+    with broker.stream(
+        upstream.url("/upload"), "POST", bearer="TOKEN", body=(b"x" * 1000 for _ in range(500))
+    ) as answer:
         assert b"500000" in answer.read()
 
 

@@ -6,9 +6,9 @@ import base64
 import json
 
 import pytest
-from world import Upstream, World
 
 from agentsecrets import AgentSecrets, InvalidCall, SecretRef
+from world import Upstream, World
 
 
 def test_bearer(client: AgentSecrets, world: World, upstream: Upstream) -> None:
@@ -56,7 +56,10 @@ def test_body_field(client: AgentSecrets, world: World, upstream: Upstream) -> N
 
 def test_form_field(client: AgentSecrets, world: World, upstream: Upstream) -> None:
     client.call(
-        upstream.url("/echo"), "POST", form={"amount": 1000, "tags": ["a", "b&c"]}, form_field={"api_key": "FORM_SECRET"}
+        upstream.url("/echo"),
+        "POST",
+        form={"amount": 1000, "tags": ["a", "b&c"]},
+        form_field={"api_key": "FORM_SECRET"},
     )
     received = upstream.last()
     assert received.header("content-type") == "application/x-www-form-urlencoded"
@@ -116,7 +119,9 @@ def test_all_at_once(client: AgentSecrets, world: World, upstream: Upstream) -> 
     ],
     ids=str,
 )
-def test_what_contradicts_itself_is_not_sent(broker: AgentSecrets, upstream: Upstream, options: dict[str, object]) -> None:
+def test_what_contradicts_itself_is_not_sent(
+    broker: AgentSecrets, upstream: Upstream, options: dict[str, object]
+) -> None:
     with pytest.raises(InvalidCall) as refused:
         broker.call(upstream.url("/echo"), **options)  # type: ignore[arg-type]
     assert refused.value.code == "invalid_call"
