@@ -24,6 +24,8 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
+/// The longest body that is held to be changed or sent again, in bytes.
+const MAX_HELD: usize = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
 
@@ -52,10 +54,14 @@ impl Service {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
-        let (mut call, selection) = CallHeader::read(&request)?;
+        let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
-        call.body = received(request.into_body());
+        call.body = if whole && wants_whole(&call, request.body()) {
+            gathered(request.into_body()).await?
+        } else {
+            received(request.into_body())
+        };
         let response = self.engine.call(call, &selection).await?;
         answer(response, &asked, buffered).await
     }
@@ -162,6 +168,26 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
         headers.insert(ERROR, value);
     }
     plain(status_of(error), headers, Bytes::from(format!("{error}\n")))
+}
+
+/// Whether a body at hand is better held than passed through: a value goes into it, or it may be sent again.
+fn wants_whole(call: &crate::Call, body: &Incoming) -> bool {
+    let into_body =
+        |injection: &crate::Injection| matches!(injection.auth, crate::Auth::BodyField(_) | crate::Auth::FormField(_));
+    let is_short = http_body::Body::size_hint(body).exact().is_some_and(|length| length <= GATHER as u64);
+    !http_body::Body::is_end_stream(body) && (is_short || call.retries > 0 || call.injections.iter().any(into_body))
+}
+
+/// The caller's body, held.
+async fn gathered(body: Incoming) -> Result<Body> {
+    match Limited::new(body, MAX_HELD).collect().await {
+        Ok(whole) => Ok(Body::Bytes(whole.to_bytes())),
+        Err(why) if why.is::<LengthLimitError>() => {
+            Err(Error::new(crate::ErrorCode::InvalidCall, "the body is too long to be changed or sent again")
+                .with_hint("send it without retries, and the value in a header"))
+        }
+        Err(_) => Err(Error::new(crate::ErrorCode::Cancelled, "the caller broke off its body")),
+    }
 }
 
 /// The caller's body, as it comes through the socket.
