@@ -52,7 +52,7 @@ function setBody(prepared: Prepared, body: object | string): void {
   } else if (body instanceof URLSearchParams) {
     spec.kind = "form";
     spec.fields = [...body].flat();
-  } else if (body instanceof FormData) {
+  } else if (isFormData(body)) {
     spec.kind = "multipart";
     spec.parts = [...body].map(([name, value]) => part(prepared, name, value, typeof value !== "string"));
   } else if (body instanceof SecretRef) {
@@ -95,9 +95,14 @@ function contentOf(prepared: Prepared, given: unknown): ContentSpec | undefined 
   return isSource(given) ? feed(given) : undefined;
 }
 
+/** Not by `instanceof`: to name the class has Node load all of its `fetch`, and few calls need that. */
+function isFormData(given: unknown): given is FormData {
+  return typeof given === "object" && given !== null && (given as FormData)[Symbol.toStringTag] === "FormData";
+}
+
 function isSource(given: unknown): given is Source {
   if (typeof given !== "object" || given === null || Array.isArray(given)) return false;
-  if (given instanceof URLSearchParams || given instanceof FormData || given instanceof Map) return false;
+  if (given instanceof URLSearchParams || given instanceof Map || isFormData(given)) return false;
   return Symbol.asyncIterator in given || Symbol.iterator in given;
 }
 

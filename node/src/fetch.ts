@@ -29,7 +29,7 @@ export function callOf(input: string | URL | Request, init: FetchOptions = {}): 
     environment: init.environment,
     signal: init.signal ?? request?.signal,
   };
-  const headers = new Headers((init.headers ?? request?.headers) as HeadersInit | undefined);
+  const headers = new Headers((init.headers ?? request?.headers) as ConstructorParameters<typeof Headers>[0]);
   const type = contentType(options.body);
   if (type !== undefined && !headers.has("content-type")) headers.set("content-type", type);
   if (options.body instanceof URLSearchParams) options.body = String(options.body);
@@ -77,7 +77,7 @@ export function webResponse(head: Head, chunks: Chunks): Response {
   const status = head.status >= 200 && head.status <= 599 ? head.status : 200;
   const statusText = /^[\t\x20-\x7e\x80-\xff]*$/.test(head.reason) ? head.reason : "";
   const body = hasBody ? readable(chunks) : null;
-  const response = new Response(body as BodyInit | null, { status, statusText, headers: headersOf(head.headers) });
+  const response = new Response(body as ConstructorParameters<typeof Response>[0], { status, statusText, headers: headersOf(head.headers) });
   Object.defineProperty(response, "url", { value: head.url });
   if (status !== head.status) {
     Object.defineProperties(response, { status: { value: head.status }, ok: { value: false } });

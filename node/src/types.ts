@@ -179,6 +179,8 @@ export interface Status {
   /** Why selection or policy is not usable, where it is not. */
   readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;
   readonly auditRecords: number | null;
+  /** Bytes of memory that hold values: locked, not locked, and not guarded, of the process that answers. */
+  readonly memory: { readonly locked: number; readonly unlocked: number; readonly unguarded: number } | null;
 }
 
 /** A call on record: its last record, and when it began and ended. */
