@@ -135,7 +135,10 @@ impl Show {
         let redacted = echo.status.success() && echo.out.contains(&marker()) && echo.err.contains(NAME);
         self.proven(redacted, "The API sent the value back, and it was taken out of the answer")?;
         let denied = self.call(&["--url", &format!("{ELSEWHERE}/v1/account"), "--bearer", NAME])?;
-        self.proven(refused(&denied, &origin), "Another origin is refused, before anything is sent; a hint says what would allow it")?;
+        self.proven(
+            refused(&denied, &origin),
+            "Another origin is refused, before anything is sent; a hint says what would allow it",
+        )?;
         let denied = self.call(&["--url", &url("/v1/account"), "--query", &format!("key={NAME}")])?;
         self.proven(refused(&denied, &origin), "The right origin in a slot that was not granted is refused too")
     }
@@ -159,17 +162,27 @@ impl Show {
         let fingerprint = self.world.fingerprint(NAME);
         tell::quoted(&answer["account"].to_string());
         let arrived = ["account", "charge"].iter().all(|call| answer[*call]["fingerprint"] == *fingerprint);
-        self.proven(arrived && answer["isolation"] == "broker", "Two calls through the same broker; the API got the right value")?;
+        self.proven(
+            arrived && answer["isolation"] == "broker",
+            "Two calls through the same broker; the API got the right value",
+        )?;
         let echo = answer["echo"].as_str().unwrap_or_default();
         let redacted = echo.contains(&marker()) && answer["redacted"] == serde_json::json!([NAME]);
-        self.proven(redacted, &format!("The echoed value was taken out; the answer says so: redacted = {}", answer["redacted"]))?;
+        self.proven(
+            redacted,
+            &format!("The echoed value was taken out; the answer says so: redacted = {}", answer["redacted"]),
+        )?;
         let refusals = answer["refused"].as_array().map(Vec::as_slice).unwrap_or_default();
         for refusal in refusals {
             tell::quoted(&told(refusal));
         }
         let codes: Vec<&str> = refusals.iter().filter_map(|refusal| refusal["code"].as_str()).collect();
-        let hinted = refusals.iter().all(|refusal| refusal["hint"].as_str().is_some_and(|hint| hint.contains("agentsecrets ")));
-        self.proven(codes == CODES && hinted, "The ungranted origin and the ungranted slot are refused, each with its hint")
+        let hinted =
+            refusals.iter().all(|refusal| refusal["hint"].as_str().is_some_and(|hint| hint.contains("agentsecrets ")));
+        self.proven(
+            codes == CODES && hinted,
+            "The ungranted origin and the ungranted slot are refused, each with its hint",
+        )
     }
 
     fn record(&mut self) -> Result<(), Stop> {
@@ -180,7 +193,8 @@ impl Show {
         let verified = self.world.owner(&["logs", "verify", "--full"])?;
         tell::quoted(verified.out.trim_end());
         let entries = self.world.succeed(self.world.cli(&["logs", "list", "--last", "100", "--json"]), b"")?.json();
-        let outcome = |wanted: &str| entries.as_array().into_iter().flatten().filter(|it| it["outcome"] == wanted).count();
+        let outcome =
+            |wanted: &str| entries.as_array().into_iter().flatten().filter(|it| it["outcome"] == wanted).count();
         let (ok, denied) = (outcome("ok") as u64, outcome("denied") as u64);
         self.proven(
             ok + denied == self.calls && denied == 6,
@@ -197,12 +211,16 @@ fn marker() -> String {
 }
 
 fn refused(said: &Said, origin: &str) -> bool {
-    said.status.code() == Some(3) && said.err.contains("hint") && (said.err.contains(origin) || said.err.contains(ELSEWHERE))
+    said.status.code() == Some(3)
+        && said.err.contains("hint")
+        && (said.err.contains(origin) || said.err.contains(ELSEWHERE))
 }
 
 fn told(refusal: &Value) -> String {
-    let text = |name: &str| refusal[name].as_str().unwrap_or_default();
-    format!("{}: {}\nhint: {}", text("code"), text("message"), text("hint"))
+    let text = |name: &str| refusal[name].as_str().and_then(|text| text.lines().next()).unwrap_or_default();
+    // Python's message says the code by itself.
+    let message = text("message").trim_start_matches(text("code")).trim_start_matches(": ");
+    format!("{}: {message}\nhint: {}", text("code"), text("hint"))
 }
 
 fn snippet(is_node: bool) -> &'static [&'static str] {
