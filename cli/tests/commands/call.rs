@@ -55,7 +55,7 @@ fn every_style_reaches_the_upstream_and_no_value_comes_back() {
         let found = match place {
             "" => seen.target.clone(),
             "body" => String::from_utf8_lossy(&seen.body).into_owned(),
-            header => seen.header(header).unwrap_or_default().to_owned(),
+            header => String::from_utf8_lossy(seen.header(header).unwrap_or_default()).into_owned(),
         };
         assert_eq!(found, wanted, "{arguments:?}");
     }
@@ -163,7 +163,7 @@ fn a_body_comes_from_text_a_file_or_stdin() {
     let sent = |arguments: &[&str], stdin: &[u8]| {
         stage.agent_with(["call", "--bearer", "KEY", "--url", &to].into_iter().chain(arguments.iter().copied()), stdin).ok();
         let seen = upstream.last().expect("a request");
-        (seen.method.clone(), seen.header("content-type").map(str::to_owned), seen.body.to_vec())
+        (seen.method.clone(), seen.header("content-type").map(|text| String::from_utf8_lossy(text).into_owned()), seen.body.to_vec())
     };
     assert_eq!(sent(&["--body", "@body.bin"], b""), ("POST".into(), None, bytes.clone()));
     assert_eq!(sent(&["--body", "-", "--method", "put"], &bytes), ("PUT".into(), None, bytes));
