@@ -164,7 +164,8 @@ mod tests {
     use super::*;
 
     fn said(words: &[&str]) -> (String, String) {
-        let typed: Vec<OsString> = std::iter::once("agentsecrets").chain(words.iter().copied()).map(OsString::from).collect();
+        let typed: Vec<OsString> =
+            std::iter::once("agentsecrets").chain(words.iter().copied()).map(OsString::from).collect();
         let error = match Cli::try_parse_from(&typed) {
             Ok(_) => panic!("{words:?} is accepted"),
             Err(error) => mistake(&error, &typed),

@@ -129,7 +129,8 @@ impl Reader<'_> {
         let text = &self.text[from..end];
         // A space may stand before `from`: `KEY= # comment` has no value.
         let is_comment = |at: &usize| {
-            text[*at] == b'#' && (from + at).checked_sub(1).is_some_and(|before| matches!(self.text[before], b' ' | b'\t'))
+            text[*at] == b'#'
+                && (from + at).checked_sub(1).is_some_and(|before| matches!(self.text[before], b' ' | b'\t'))
         };
         let stop = (0..text.len()).find(is_comment).unwrap_or(text.len());
         let value = trimmed(&text[..stop]);

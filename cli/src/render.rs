@@ -141,7 +141,9 @@ impl Output {
             return self.raw_line(&framed(headings, &rows, self.color));
         }
         let widths: Vec<usize> = (0..headings.len())
-            .map(|column| rows.iter().map(|row| row[column].chars().count()).chain([headings[column].len()]).max().unwrap_or(0))
+            .map(|column| {
+                rows.iter().map(|row| row[column].chars().count()).chain([headings[column].len()]).max().unwrap_or(0)
+            })
             .collect();
         let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
         for row in std::iter::once(&headings).chain(&rows) {

@@ -34,7 +34,8 @@ pub(crate) fn scrub() {
 }
 
 fn is_kept(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| KEPT.contains(&name) || name.starts_with("AGENTSECRETS_") || name.starts_with("LC_"))
+    name.to_str()
+        .is_some_and(|name| KEPT.contains(&name) || name.starts_with("AGENTSECRETS_") || name.starts_with("LC_"))
 }
 
 /// Writes our own events to stderr, as `AGENTSECRETS_LOG` asks (`debug`, `agentsecrets::send=trace`).
@@ -58,7 +59,9 @@ mod tests {
         for kept in ["HOME", "LC_ALL", "AGENTSECRETS_HOME", "NO_COLOR"] {
             assert!(is_kept(OsStr::new(kept)), "{kept}");
         }
-        for dropped in ["LD_PRELOAD", "SSL_CERT_FILE", "SSLKEYLOGFILE", "https_proxy", "HTTPS_PROXY", "PATH", "RUST_LOG", "X"] {
+        for dropped in
+            ["LD_PRELOAD", "SSL_CERT_FILE", "SSLKEYLOGFILE", "https_proxy", "HTTPS_PROXY", "PATH", "RUST_LOG", "X"]
+        {
             assert!(!is_kept(OsStr::new(dropped)), "{dropped}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -268,4 +267,3 @@ fn status_error(status: StatusCode, reason: &str) -> Option<Error> {
             .with_retryable(matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504))
     })
 }
-

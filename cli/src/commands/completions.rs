@@ -12,8 +12,10 @@ use crate::render::{Outcome, Output};
 
 /// Print a completion script for a shell
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets completions bash > ~/.local/share/bash-completion/completions/agentsecrets\n  \
-agentsecrets completions zsh > ~/.zfunc/_agentsecrets")]
+#[command(
+    after_help = "Examples:\n  agentsecrets completions bash > ~/.local/share/bash-completion/completions/agentsecrets\n  \
+agentsecrets completions zsh > ~/.zfunc/_agentsecrets"
+)]
 pub(crate) struct Completions {
     /// The shell
     shell: Shell,

@@ -11,7 +11,9 @@ use crate::render::{Outcome, Output};
 
 /// Take a permission away: these rules of a secret, or all of them (only the owner gives it back)
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets deny STRIPE_KEY api.stripe.com\n  agentsecrets deny STRIPE_KEY   # every rule")]
+#[command(
+    after_help = "Examples:\n  agentsecrets deny STRIPE_KEY api.stripe.com\n  agentsecrets deny STRIPE_KEY   # every rule"
+)]
 pub(crate) struct Deny {
     /// The secret
     name: String,

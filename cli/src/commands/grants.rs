@@ -25,7 +25,8 @@ impl Grants {
         let grants = session.wait(session.client.grants(name))?;
         output.show(&grants, |output| tell(output, &grants))?;
         if grants.is_empty() && !output.is_json() {
-            output.note("No secret may go anywhere. The owner permits it with: agentsecrets allow NAME api.example.com");
+            output
+                .note("No secret may go anywhere. The owner permits it with: agentsecrets allow NAME api.example.com");
         }
         Ok(OK)
     }

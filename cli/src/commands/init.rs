@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use agentsecrets::owner::{self, InitOptions, InitReport, Opened, PassphraseSource};
-use agentsecrets::{DEFAULT_ENVIRONMENT, Error, ErrorCode, Home, Label, PROJECT_FILE, ProjectFile, Result, StoreKind, Unlock};
+use agentsecrets::{
+    DEFAULT_ENVIRONMENT, Error, ErrorCode, Home, Label, PROJECT_FILE, ProjectFile, Result, StoreKind, Unlock,
+};
 use clap::Args;
 use serde_json::json;
 
@@ -13,8 +15,10 @@ use crate::render::{Failure, Outcome, Output, Paint};
 
 /// Make a home: the store, the use key's place, the owner's passphrase, the first project
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets init\n  agentsecrets init --store file --unlock file:/run/secrets/use-key \
---no-owner   # CI, no terminal\n  agentsecrets init --store file --unlock passphrase --passphrase-fd 3 3< passphrase.txt")]
+#[command(
+    after_help = "Examples:\n  agentsecrets init\n  agentsecrets init --store file --unlock file:/run/secrets/use-key \
+--no-owner   # CI, no terminal\n  agentsecrets init --store file --unlock passphrase --passphrase-fd 3 3< passphrase.txt"
+)]
 pub(crate) struct Init {
     /// Where sealed values rest: keychain, or file (encrypted, in the home)
     #[arg(long, value_name = "keychain|file")]
@@ -84,7 +88,13 @@ impl Init {
         Label::parse(&legal(&name.unwrap_or_default()))
     }
 
-    fn make(&self, home: &Home, project: Label, directory: Option<PathBuf>, output: &Output) -> Result<(InitReport, Opened)> {
+    fn make(
+        &self,
+        home: &Home,
+        project: Label,
+        directory: Option<PathBuf>,
+        output: &Output,
+    ) -> Result<(InitReport, Opened)> {
         let store: Option<StoreKind> = self.store.as_deref().map(str::parse).transpose()?;
         let unlock: Option<Unlock> = self.unlock.as_deref().map(str::parse).transpose()?;
         let with = |store, unlock: Unlock| {
@@ -112,7 +122,13 @@ impl Init {
         }
     }
 
-    fn tell(&self, output: &Output, report: &InitReport, pid: u32, written: Option<Result<bool>>) -> Result<(), Failure> {
+    fn tell(
+        &self,
+        output: &Output,
+        report: &InitReport,
+        pid: u32,
+        written: Option<Result<bool>>,
+    ) -> Result<(), Failure> {
         if let Some(Err(error)) = &written {
             output.warn(error.message());
         }
@@ -197,7 +213,9 @@ mod tests {
 
     #[test]
     fn a_directory_gives_a_legal_name() {
-        for (directory, name) in [("my app", "my-app"), (".config", "config"), ("żółw", "w"), ("", "default"), ("__", "default")] {
+        for (directory, name) in
+            [("my app", "my-app"), (".config", "config"), ("żółw", "w"), ("", "default"), ("__", "default")]
+        {
             assert_eq!(legal(directory), name);
             assert!(Label::parse(&legal(directory)).is_ok());
         }

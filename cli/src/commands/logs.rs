@@ -11,7 +11,9 @@ use crate::render::{Outcome, Output, Paint};
 
 /// Read and verify the audit log
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets logs\n  agentsecrets logs list --last 5 --outcome denied\n  agentsecrets logs verify")]
+#[command(
+    after_help = "Examples:\n  agentsecrets logs\n  agentsecrets logs list --last 5 --outcome denied\n  agentsecrets logs verify"
+)]
 pub(crate) struct Logs {
     #[command(subcommand)]
     what: Option<What>,
@@ -27,7 +29,9 @@ enum What {
         id: String,
     },
     /// Verify that no record was changed, removed or moved; exits with 1 and names the first bad one
-    #[command(after_help = "Examples:\n  agentsecrets logs verify\n  agentsecrets logs verify --full   # every MAC, with the passphrase")]
+    #[command(
+        after_help = "Examples:\n  agentsecrets logs verify\n  agentsecrets logs verify --full   # every MAC, with the passphrase"
+    )]
     Verify {
         /// Check every MAC too (asks for the owner's passphrase)
         #[arg(long)]
@@ -39,7 +43,9 @@ enum What {
 
 /// List calls, the last first
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets logs list --last 5\n  agentsecrets logs list --outcome denied --secret STRIPE_KEY --json")]
+#[command(
+    after_help = "Examples:\n  agentsecrets logs list --last 5\n  agentsecrets logs list --outcome denied --secret STRIPE_KEY --json"
+)]
 struct List {
     /// At most this many
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -125,7 +131,9 @@ fn show(home: &Home, id: &str, output: &Output) -> Outcome {
     }
     let records = logs::show(home, id)?;
     if records.is_empty() {
-        return Err(Error::new(ErrorCode::SecretNotFound, "no record has that id").with_hint("agentsecrets logs list").into());
+        return Err(Error::new(ErrorCode::SecretNotFound, "no record has that id")
+            .with_hint("agentsecrets logs list")
+            .into());
     }
     output.show(&records, |output| {
         for (at, record) in records.iter().enumerate() {
@@ -149,7 +157,8 @@ fn pairs(record: &Record) -> Vec<(&'static str, String)> {
         ("time", record.time.clone()),
         ("act", record.act.clone()),
     ];
-    let mut also = |label, text: Option<String>| pairs.extend(text.filter(|text| !text.is_empty()).map(|text| (label, text)));
+    let mut also =
+        |label, text: Option<String>| pairs.extend(text.filter(|text| !text.is_empty()).map(|text| (label, text)));
     also("agent", record.agent.as_ref().map(ToString::to_string));
     also("identity", Some(record.identity.as_str().to_owned()));
     also("isolation", Some(record.isolation.as_str().to_owned()));
@@ -197,7 +206,8 @@ fn tell(output: &Output, verdict: &Verdict) -> std::io::Result<()> {
     match &verdict.first_bad {
         None => {
             let head = output.painted(Paint::Good, "The log is whole");
-            let macs = if verdict.macs_checked { "chain and every MAC" } else { "chain and counter; --full checks every MAC" };
+            let macs =
+                if verdict.macs_checked { "chain and every MAC" } else { "chain and counter; --full checks every MAC" };
             output.raw_line(&format!("{head}: {} records in {} files, {macs}.", verdict.records, verdict.segments))?;
         }
         Some(bad) => {

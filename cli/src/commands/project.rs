@@ -67,9 +67,8 @@ fn list(output: &Output) -> Outcome {
         let mark = if project.current { "in use" } else { "" };
         vec![project.name.to_string(), mark.to_owned(), project.directories.join("  ")]
     };
-    output.show(&projects, |output| {
-        output.table(&["PROJECT", "", "DIRECTORIES"], projects.iter().map(row).collect())
-    })?;
+    output
+        .show(&projects, |output| output.table(&["PROJECT", "", "DIRECTORIES"], projects.iter().map(row).collect()))?;
     Ok(OK)
 }
 
@@ -86,7 +85,11 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
         return Err(error.with_hint(format!("agentsecrets project create {project}")).into());
     }
     if !is_outside(&directory, &session.home) {
-        return Err(usage("this directory's .agentsecrets is the home itself", "run it in the directory of the project").into());
+        return Err(usage(
+            "this directory's .agentsecrets is the home itself",
+            "run it in the directory of the project",
+        )
+        .into());
     }
     let file = directory.join(PROJECT_FILE);
     let before = std::fs::read(&file).ok();

@@ -27,7 +27,8 @@ impl Unlock {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
         let home = Home::locate(None)?;
         home.config()?;
-        let place: Option<Place> = self.unlock.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?;
+        let place: Option<Place> =
+            self.unlock.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?;
         if is_unlocked(&home)? {
             return tell(output, None, true);
         }

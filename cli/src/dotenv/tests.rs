@@ -22,7 +22,8 @@ fn read(text: &[u8]) -> Vec<(String, Vec<u8>)> {
         reader.go_on(value.next);
         found.push((key, value.value));
     }
-    let lengths: Vec<(String, usize)> = parse(text).entries.into_iter().map(|entry| (entry.key, entry.length)).collect();
+    let lengths: Vec<(String, usize)> =
+        parse(text).entries.into_iter().map(|entry| (entry.key, entry.length)).collect();
     let expected: Vec<(String, usize)> = found.iter().map(|(key, value)| (key.clone(), value.len())).collect();
     assert_eq!(lengths, expected, "the parts and the whole agree");
     found

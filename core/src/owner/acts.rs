@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::policy::{Change, Document, Grant, Rule, Slot, Terms, TrustRoot, parse_expiry, parse_method};
-use super::policy_file;
 use crate::secret_ref::{Label, SecretName};
 
 /// A change of the policy. Each loosens something, or makes something that loosens.

@@ -14,11 +14,13 @@ use crate::render::{Outcome, Output};
 
 /// Make an authenticated request by a secret's name
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets call --url https://api.stripe.com/v1/balance --bearer STRIPE_KEY\n  \
+#[command(
+    after_help = "Examples:\n  agentsecrets call --url https://api.stripe.com/v1/balance --bearer STRIPE_KEY\n  \
 agentsecrets call --url https://api.example.com/items --body @item.json --header X-Api-Key=ITEM_KEY --json\n  \
 agentsecrets call --url https://discord.com/api/v10/users/@me --header 'Authorization=Bot {DISCORD}'\n  \
 agentsecrets call --url https://auth.example.com/token --form grant_type=client_credentials --form-field client_secret=CLIENT_SECRET\n\n\
-The body goes to stdout as it comes, notes to stderr. An upstream 4xx or 5xx exits with 0, or 1 with --fail.")]
+The body goes to stdout as it comes, notes to stderr. An upstream 4xx or 5xx exits with 0, or 1 with --fail."
+)]
 pub(crate) struct CallArgs {
     /// Where to
     #[arg(long)]

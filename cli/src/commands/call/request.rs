@@ -10,12 +10,16 @@ use crate::commands::usage;
 
 /// The call, without any value but the caller's own.
 pub(super) fn build(args: &CallArgs) -> Result<Call> {
-    let has_body = args.body.is_some() || !args.form.is_empty() || !args.form_fields.is_empty() || !args.body_fields.is_empty();
+    let has_body =
+        args.body.is_some() || !args.form.is_empty() || !args.form_fields.is_empty() || !args.body_fields.is_empty();
     let method = args.method.as_deref().unwrap_or(if has_body { "POST" } else { "GET" });
-    let method = method.to_ascii_uppercase().parse().map_err(|_| usage("--method is no HTTP method", "--method POST"))?;
+    let method =
+        method.to_ascii_uppercase().parse().map_err(|_| usage("--method is no HTTP method", "--method POST"))?;
     let mut call = Call::new(method, &args.url)?;
     for header in &args.plain_headers {
-        let (name, value) = header.split_once(':').ok_or_else(|| usage("--plain-header is 'NAME: VALUE'", "--plain-header 'Accept: text/csv'"))?;
+        let (name, value) = header
+            .split_once(':')
+            .ok_or_else(|| usage("--plain-header is 'NAME: VALUE'", "--plain-header 'Accept: text/csv'"))?;
         call.header(name.trim(), value.trim().as_bytes())?;
     }
     body(args, &mut call)?;

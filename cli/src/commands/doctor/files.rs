@@ -20,7 +20,8 @@ fn permissions(home: &Home) -> Check {
         Ok(loose) if loose.is_empty() => Check::ok(name, format!("{} is yours alone", home.root().display())),
         Ok(loose) => {
             let first = loose[0].display();
-            let message = format!("{} files or folders of the home are open to others or not yours, as {first}", loose.len());
+            let message =
+                format!("{} files or folders of the home are open to others or not yours, as {first}", loose.len());
             Check::fail(name, message, "agentsecrets doctor --fix")
         }
     }
@@ -37,7 +38,8 @@ fn loose(root: &Path) -> Result<Vec<PathBuf>, String> {
             found.push(path.clone());
         }
         if metadata.is_dir() {
-            let inside = std::fs::read_dir(&path).map_err(|why| format!("{} cannot be read: {}", path.display(), why.kind()))?;
+            let inside =
+                std::fs::read_dir(&path).map_err(|why| format!("{} cannot be read: {}", path.display(), why.kind()))?;
             open.extend(inside.flatten().map(|entry| entry.path()));
         }
     }
@@ -80,7 +82,8 @@ fn executable(config: &HomeConfig) -> Check {
     match executable_of(&recorded.path) {
         Err(_) => Check::fail(name, format!("the recorded {} cannot be read", recorded.path.display()), fix),
         Ok(found) if found.sha256 != recorded.sha256 => {
-            let message = format!("{} has changed since it was recorded; programs will not start it", recorded.path.display());
+            let message =
+                format!("{} has changed since it was recorded; programs will not start it", recorded.path.display());
             Check::fail(name, message, fix)
         }
         Ok(_) => Check::ok(name, format!("{} is the one recorded", recorded.path.display())),
@@ -94,7 +97,9 @@ fn project_file(home: &Home) -> Check {
     };
     match Proposal::nearest(&here) {
         Err(error) => Check::failed(name, &error),
-        Ok(Some(found)) => Check::ok(name, format!("{} names {}", found.directory.join(PROJECT_FILE).display(), found.project)),
+        Ok(Some(found)) => {
+            Check::ok(name, format!("{} names {}", found.directory.join(PROJECT_FILE).display(), found.project))
+        }
         Ok(None) if home.root().starts_with(&here) => Check::ok(name, "none here"),
         Ok(None) => Check::ok(name, "none here; the home's first project is in use"),
     }
@@ -124,7 +129,8 @@ fn record(home: &Home) -> Result<Option<String>> {
     }
     let said = format!("{} is recorded", found.path.display());
     config.executable = Some(found);
-    let text = serde_json::to_vec_pretty(&config).map_err(|_| Error::new(ErrorCode::Internal, "home.json cannot be written"))?;
+    let text = serde_json::to_vec_pretty(&config)
+        .map_err(|_| Error::new(ErrorCode::Internal, "home.json cannot be written"))?;
     write(&home.root().join("home.json"), &text)?;
     Ok(Some(said))
 }
@@ -136,7 +142,8 @@ fn write(file: &Path, text: &[u8]) -> Result<()> {
     let staged = file.with_extension(format!("json.{}", std::process::id()));
     let put = || {
         let mut options = std::fs::OpenOptions::new();
-        let mut opened = options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&staged)?;
+        let mut opened =
+            options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(&staged)?;
         opened.write_all(text)?;
         opened.sync_all()?;
         std::fs::rename(&staged, file)

@@ -13,7 +13,9 @@ use crate::render::{Outcome, Output, Paint};
 
 /// Check the home, store, policy, audit log, memory and broker, and say what mends them
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets doctor\n  agentsecrets doctor --fix   # permissions, and the recorded executable")]
+#[command(
+    after_help = "Examples:\n  agentsecrets doctor\n  agentsecrets doctor --fix   # permissions, and the recorded executable"
+)]
 pub(crate) struct Doctor {
     /// Repair permissions, and record this executable as the one that programs start
     #[arg(long)]
@@ -85,7 +87,12 @@ fn tell(output: &Output, check: &Check) -> std::io::Result<()> {
     let message = output.painted(Paint::Plain, &check.message);
     output.raw_line(&format!("{}  {:<12} {message}", output.painted(paint, word), check.name))?;
     match &check.fix {
-        Some(fix) => output.raw_line(&format!("{:18} {} {}", "", output.painted(Paint::Faint, "->"), output.painted(Paint::Strong, fix))),
+        Some(fix) => output.raw_line(&format!(
+            "{:18} {} {}",
+            "",
+            output.painted(Paint::Faint, "->"),
+            output.painted(Paint::Strong, fix)
+        )),
         None => Ok(()),
     }
 }

@@ -52,11 +52,15 @@ fn store_and_policy(status: &Status) -> Vec<Check> {
         (Some(count), _) => Check::ok("store", format!("{} opens, {count} secrets here", status.store)),
         // Without a project no secrets are counted, and the store may be well.
         (None, None) => Check::ok("store", format!("{} opens", status.store)),
-        (None, Some(_)) => Check::fail("store", format!("the {} does not open", status.store), "agentsecrets secrets list"),
+        (None, Some(_)) => {
+            Check::fail("store", format!("the {} does not open", status.store), "agentsecrets secrets list")
+        }
     };
     let policy = match (problem(ErrorCode::PolicyInvalid), status.policy_serial) {
         (Some(problem), _) => told("policy", problem),
-        (None, Some(serial)) => Check::ok("policy", format!("number {serial}, signed by its owner; the deny overlay is whole")),
+        (None, Some(serial)) => {
+            Check::ok("policy", format!("number {serial}, signed by its owner; the deny overlay is whole"))
+        }
         (None, None) => match &status.problem {
             Some(problem) => told("policy", problem),
             None => Check::fail("policy", "it could not be read", "agentsecrets status"),
@@ -82,9 +86,11 @@ fn audit(home: &Home, anchor: Option<&logs::Anchor>) -> Check {
         Err(error) => Check::failed(name, &error),
         Ok(verdict) => match &verdict.first_bad {
             None => Check::ok(name, format!("{} records, chained without a gap", verdict.records)),
-            Some(bad) => {
-                Check::fail(name, format!("{} line {}: {}", bad.file, bad.line, bad.why), "agentsecrets logs verify --full")
-            }
+            Some(bad) => Check::fail(
+                name,
+                format!("{} line {}: {}", bad.file, bad.line, bad.why),
+                "agentsecrets logs verify --full",
+            ),
         },
     }
 }
@@ -96,7 +102,8 @@ fn memory(status: &Status) -> Check {
     if report.unlocked == 0 {
         return Check::ok(name, format!("{} KiB locked, of at most {}", report.locked / 1024, in_kib(limit)));
     }
-    let message = format!("{} KiB of values could be swapped out; the limit is {}", report.unlocked / 1024, in_kib(limit));
+    let message =
+        format!("{} KiB of values could be swapped out; the limit is {}", report.unlocked / 1024, in_kib(limit));
     Check::warn(name, message, "ulimit -l unlimited && agentsecrets broker stop")
 }
 

@@ -31,7 +31,11 @@ impl Delete {
         let existing = session.existing(&names)?;
         // All or none: a mistyped name must not be found out after others are gone.
         if let Some(missing) = names.iter().find(|name| existing.iter().all(|(there, _)| there != *name)) {
-            return Err(Error::new(ErrorCode::SecretNotFound, format!("there is no {missing} here; nothing was deleted")).into());
+            return Err(Error::new(
+                ErrorCode::SecretNotFound,
+                format!("there is no {missing} here; nothing was deleted"),
+            )
+            .into());
         }
         let act = session.sign(ActKind::Delete, &existing)?;
         for name in &names {

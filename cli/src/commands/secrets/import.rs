@@ -84,7 +84,10 @@ impl Import {
                 Some(name) => {
                     if let Some(at) = chosen.iter().position(|(other, _)| *other == name) {
                         let (_, former) = chosen.remove(at);
-                        output.warn(&format!("{name} stands there twice; line {} counts, line {} does not", entry.line, former.line));
+                        output.warn(&format!(
+                            "{name} stands there twice; line {} counts, line {} does not",
+                            entry.line, former.line
+                        ));
                     }
                     chosen.push((name, entry));
                     continue;
@@ -127,14 +130,18 @@ impl Import {
             output.note(&format!("{file} is kept, as not every value of it is stored."));
             return Ok(false);
         }
-        let agreed = asked_for || (!output.is_json() && terminal::confirm(&format!("Delete {file} now?")).unwrap_or(false));
+        let agreed =
+            asked_for || (!output.is_json() && terminal::confirm(&format!("Delete {file} now?")).unwrap_or(false));
         if !agreed {
             output.note(&format!("{file} still holds the values: delete it, and rotate what was ever committed."));
             return Ok(false);
         }
         std::fs::remove_file(&self.file).map_err(|why| {
-            Error::new(ErrorCode::StoreUnavailable, format!("everything is stored, but {file} cannot be deleted: {}", why.kind()))
-                .with_hint(format!("rm {file}"))
+            Error::new(
+                ErrorCode::StoreUnavailable,
+                format!("everything is stored, but {file} cannot be deleted: {}", why.kind()),
+            )
+            .with_hint(format!("rm {file}"))
         })?;
         Ok(true)
     }

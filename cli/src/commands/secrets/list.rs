@@ -10,7 +10,9 @@ use crate::render::{Outcome, Output};
 
 /// List the secrets of the environment in use, never their values
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets secrets list\n  agentsecrets secrets list --environment production --json")]
+#[command(
+    after_help = "Examples:\n  agentsecrets secrets list\n  agentsecrets secrets list --environment production --json"
+)]
 pub(crate) struct List {
     #[command(flatten)]
     place: Place,

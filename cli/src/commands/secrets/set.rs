@@ -99,7 +99,9 @@ impl Set {
             return SecretInput::from_terminal(&format!("Value of {name} (hidden): "));
         }
         SecretInput::from_pipe(stdin.lock()).map_err(|error| match error.message() {
-            "the value is empty" => error.with_hint(format!("agentsecrets secrets set {name} < FILE  # or at a terminal")),
+            "the value is empty" => {
+                error.with_hint(format!("agentsecrets secrets set {name} < FILE  # or at a terminal"))
+            }
             _ => error,
         })
     }
