@@ -87,13 +87,16 @@ fn an_error_for_programs_stands_on_stdout_and_says_everything() {
 fn every_answer_has_its_schema() {
     let stage = Stage::new();
     let value = canary();
-    let set = stage.owner_with(["secrets", "set", "KEY", "--allow", "api.example.com", "--json"], value.as_bytes()).ok();
+    let set =
+        stage.owner_with(["secrets", "set", "KEY", "--allow", "api.example.com", "--json"], value.as_bytes()).ok();
     let set: Value = serde_json::from_str(&set.stdout).expect("JSON");
     assert_eq!(
         fields(&set),
         ["allowed", "created", "environment", "name", "overwritten", "record", "updated", "version"]
     );
-    stage.agent(["call", "--url", "https://other.example.com/", "--bearer", "KEY"]).refused(3, "destination_not_allowed");
+    stage
+        .agent(["call", "--url", "https://other.example.com/", "--bearer", "KEY"])
+        .refused(3, "destination_not_allowed");
     let of = |list: Value| fields(&list[0]).join(" ");
     assert_eq!(of(stage.json(["secrets", "list"])), "created destinations name record updated version");
     assert!(of(stage.json(["secrets", "check", "KEY"])).contains("granted name present"));
@@ -113,7 +116,9 @@ fn every_answer_has_its_schema() {
     let verdict = stage.json(["logs", "verify"]);
     assert_eq!((&verdict["ok"], &verdict["first_bad"]), (&Value::Bool(true), &Value::Null));
     let status = stage.json(["status"]);
-    for (field, text) in [("isolation", "broker"), ("use_key", "file"), ("store", "file"), ("environment", "development")] {
+    for (field, text) in
+        [("isolation", "broker"), ("use_key", "file"), ("store", "file"), ("environment", "development")]
+    {
         assert_eq!(status[field], text);
     }
     let doctor = stage.json(["doctor"]);
@@ -151,7 +156,10 @@ fn doctor_says_what_is_wrong_and_mends_what_it_can() {
     let policy = stage.home().join("policy.json");
     std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o644)).expect("mode");
     let told = stage.agent(["doctor"]);
-    assert!(told.code == 1 && told.stdout.contains("fail  permissions") && told.stdout.contains("doctor --fix"), "{told:?}");
+    assert!(
+        told.code == 1 && told.stdout.contains("fail  permissions") && told.stdout.contains("doctor --fix"),
+        "{told:?}"
+    );
     stage.agent(["doctor", "--fix"]).ok();
     assert_eq!(policy.metadata().expect("metadata").permissions().mode() & 0o777, 0o600);
 
@@ -192,7 +200,8 @@ fn colour_is_for_terminals_that_want_it() {
 fn a_reader_that_leaves_ends_it_quietly() {
     let stage = Stage::new();
     let mut command = stage.command(["completions", "bash"]);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
     drop(child.stdout.take());
     let status = child.wait().expect("ended");
     let mut said = String::new();

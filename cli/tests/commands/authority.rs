@@ -110,7 +110,10 @@ fn a_cloned_project_file_chooses_nothing_and_a_refused_link_leaves_it_as_it_was(
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let (code, stderr) = there(&["secrets", "list"]);
-    assert!(code == Some(3) && stderr.contains("project_not_linked") && stderr.contains("agentsecrets project use work"), "{stderr}");
+    assert!(
+        code == Some(3) && stderr.contains("project_not_linked") && stderr.contains("agentsecrets project use work"),
+        "{stderr}"
+    );
     let (code, stderr) = there(&["project", "use", "work"]);
     assert!(code == Some(3) && stderr.contains("owner_required"), "{stderr}");
     assert!(crate::stage::read(&file).contains("kept"));

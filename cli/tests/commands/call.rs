@@ -45,7 +45,12 @@ fn every_style_reaches_the_upstream_and_no_value_comes_back() {
         (&["--header", "X-Api-Key=KEY"], "GET", "x-api-key", value.clone()),
         (&["--header", "Authorization=Bot {KEY}"], "GET", "authorization", format!("Bot {value}")),
         (&["--query", "key=KEY"], "GET", "", format!("/echo?key={value}")),
-        (&["--body", "{\"a\":1}", "--body-field", "auth.secret=KEY"], "POST", "body", format!("{{\"a\":1,\"auth\":{{\"secret\":\"{value}\"}}}}")),
+        (
+            &["--body", "{\"a\":1}", "--body-field", "auth.secret=KEY"],
+            "POST",
+            "body",
+            format!("{{\"a\":1,\"auth\":{{\"secret\":\"{value}\"}}}}"),
+        ),
         (&["--form", "a=b c", "--form-field", "secret=KEY"], "POST", "body", format!("a=b+c&secret={value}")),
     ] {
         let ran = stage.agent(["call", "--url", &to].into_iter().chain(arguments.iter().copied())).ok();
@@ -73,7 +78,9 @@ fn bytes_are_streamed_as_they_are() {
     let output = stage.command(["call", "--url", &to, "--bearer", "KEY"]).output().expect("ran");
     let wanted: Vec<u8> = (0..100_000_u32).map(|at| u8::try_from(at % 251).expect("a byte")).collect();
     assert_eq!(output.stdout, wanted);
-    let told: Value = serde_json::from_str(&stage.agent(["call", "--url", &to, "--bearer", "KEY", "--output", "json"]).ok().stdout).expect("JSON");
+    let told: Value =
+        serde_json::from_str(&stage.agent(["call", "--url", &to, "--bearer", "KEY", "--output", "json"]).ok().stdout)
+            .expect("JSON");
     assert_eq!(told["body_encoding"], "base64");
     let decoded = base64::engine::general_purpose::STANDARD.decode(told["body"].as_str().expect("text"));
     assert_eq!(decoded.expect("base64"), wanted);
@@ -87,7 +94,8 @@ fn the_envelope_has_its_fields_whatever_happens() {
     let value = stage.secret("KEY");
     stage.owner(["allow", "KEY", &origin(&upstream)]).ok();
     let envelope = |arguments: &[&str]| {
-        let ran = stage.agent(["call", "--json", "--bearer", "KEY", "--url"].into_iter().chain(arguments.iter().copied()));
+        let ran =
+            stage.agent(["call", "--json", "--bearer", "KEY", "--url"].into_iter().chain(arguments.iter().copied()));
         assert!(!ran.says(&value) && ran.stderr.is_empty(), "{ran:?}");
         let told: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|why| panic!("{why}: {ran:?}"));
         (ran.code, told)
@@ -105,7 +113,10 @@ fn the_envelope_has_its_fields_whatever_happens() {
     let (code, _) = envelope(&[&url(&upstream, "/status/503")]);
     assert_eq!(code, 0);
     let (code, failed) = envelope(&[&url(&upstream, "/status/503"), "--fail"]);
-    assert_eq!((code, &failed["status"], failed["error"]["code"].as_str()), (1, &Value::from(503), Some("upstream_error")));
+    assert_eq!(
+        (code, &failed["status"], failed["error"]["code"].as_str()),
+        (1, &Value::from(503), Some("upstream_error"))
+    );
     let (code, denied) = envelope(&["https://api.example.com/"]);
     assert_eq!((code, names(&denied).as_str()), (3, "body duration_ms error headers redacted status"));
     assert_eq!((&denied["status"], &denied["body"]), (&Value::Null, &Value::Null));
@@ -161,9 +172,15 @@ fn a_body_comes_from_text_a_file_or_stdin() {
     let bytes: Vec<u8> = (0..=255).collect();
     std::fs::write(stage.path("work/body.bin"), &bytes).expect("file");
     let sent = |arguments: &[&str], stdin: &[u8]| {
-        stage.agent_with(["call", "--bearer", "KEY", "--url", &to].into_iter().chain(arguments.iter().copied()), stdin).ok();
+        stage
+            .agent_with(["call", "--bearer", "KEY", "--url", &to].into_iter().chain(arguments.iter().copied()), stdin)
+            .ok();
         let seen = upstream.last().expect("a request");
-        (seen.method.clone(), seen.header("content-type").map(|text| String::from_utf8_lossy(text).into_owned()), seen.body.to_vec())
+        (
+            seen.method.clone(),
+            seen.header("content-type").map(|text| String::from_utf8_lossy(text).into_owned()),
+            seen.body.to_vec(),
+        )
     };
     assert_eq!(sent(&["--body", "@body.bin"], b""), ("POST".into(), None, bytes.clone()));
     assert_eq!(sent(&["--body", "-", "--method", "put"], &bytes), ("PUT".into(), None, bytes));

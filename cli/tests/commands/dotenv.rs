@@ -19,11 +19,18 @@ fn a_file_of_every_dialect_is_imported_and_no_value_is_shown() {
         assert!(!ran.says(value), "a value is shown");
     }
     assert!(ran.stdout.contains("YAML_STYLE (was yaml-style)"), "{ran:?}");
-    for told in ["EMPTY (line 7): it is empty", "SHORT (line 8)", "refers to another variable", "DOUBLE stands there twice", "no assignment"] {
+    for told in [
+        "EMPTY (line 7): it is empty",
+        "SHORT (line 8)",
+        "refers to another variable",
+        "DOUBLE stands there twice",
+        "no assignment",
+    ] {
         assert!(ran.stderr.contains(told), "{told}: {ran:?}");
     }
     assert!(file.exists(), "a file that still holds a value stored nowhere is kept");
-    let names: Vec<String> = stage.json(["secrets", "list"]).as_array().expect("a list").iter().map(|one| one["name"].to_string()).collect();
+    let names: Vec<String> =
+        stage.json(["secrets", "list"]).as_array().expect("a list").iter().map(|one| one["name"].to_string()).collect();
     assert_eq!(names.join(" "), r#""DOUBLE" "EXPORTED" "MULTI" "PLAIN" "REFERS" "YAML_STYLE""#);
 }
 

@@ -32,7 +32,10 @@ fn at_a_terminal_everything_is_asked_once_and_nothing_is_shown() {
     assert_eq!(code, 0, "{all}");
     assert_eq!(all.matches("passphrase: ").count(), 1, "{all}");
     for text in [&value, &stage.passphrase] {
-        assert!(!all.contains(text.as_str()) && !shown.contains(text.as_str()), "the terminal shows what was typed hidden");
+        assert!(
+            !all.contains(text.as_str()) && !shown.contains(text.as_str()),
+            "the terminal shows what was typed hidden"
+        );
     }
 
     for arguments in [&["secrets", "list"][..], &["logs"], &["grants"], &["status"]] {
@@ -95,7 +98,8 @@ fn without_a_terminal_init_names_what_is_missing() {
     for choice in ["--store", "--unlock", "--passphrase-fd N or --no-owner"] {
         assert!(ran.stderr.contains(choice), "{ran:?}");
     }
-    let ran = stage.agent(["init", "--store", "file", "--unlock", "passphrase", "--no-owner"]).refused(2, "invalid_call");
+    let ran =
+        stage.agent(["init", "--store", "file", "--unlock", "passphrase", "--no-owner"]).refused(2, "invalid_call");
     assert!(ran.stderr.contains("--passphrase-fd N") && !ran.stderr.contains("--store k"), "{ran:?}");
     assert!(!stage.home().join("home.json").exists());
     let key = format!("file:{}", stage.path("use.key").display());

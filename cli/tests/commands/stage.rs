@@ -114,7 +114,9 @@ impl Stage {
         // SAFETY: dup2 is async-signal-safe, and the descriptor lives until the child has been started.
         unsafe {
             let from = reader.as_raw_fd();
-            command.pre_exec(move || if libc::dup2(from, PASSPHRASE_FD) < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) });
+            command.pre_exec(move || {
+                if libc::dup2(from, PASSPHRASE_FD) < 0 { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+            });
         }
         let ran = ran(command, stdin);
         drop(reader);
@@ -205,7 +207,9 @@ pub(crate) fn pair() -> (File, OwnedFd) {
     let (mut ours, mut theirs) = (-1, -1);
     let size = libc::winsize { ws_row: 40, ws_col: 140, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the pointers lead to live locals; a null name and no terminal settings are allowed.
-    let made = unsafe { libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null(), &raw const size) };
+    let made = unsafe {
+        libc::openpty(&raw mut ours, &raw mut theirs, std::ptr::null_mut(), std::ptr::null(), &raw const size)
+    };
     assert_eq!(made, 0, "a pseudo-terminal");
     // SAFETY: both descriptors were made just now and belong to nobody else.
     unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) }

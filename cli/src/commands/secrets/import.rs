@@ -110,7 +110,7 @@ impl Import {
         }
         let act = session.sign(ActKind::Overwrite, &existing)?;
         for (name, entry) in entries {
-            let told = set(&session, name, entry, self.weak, &existing, act.as_ref())?;
+            let told = set(&session, &name, entry, self.weak, &existing, act.as_ref())?;
             if !output.is_json() {
                 tell(output, &told)?;
             }
@@ -149,13 +149,13 @@ impl Import {
 
 fn set(
     session: &Session,
-    name: SecretName,
+    name: &SecretName,
     entry: Entry,
     weak: bool,
     existing: &[Existing],
     act: Option<&SignedAct>,
 ) -> Result<Value> {
-    let overwritten = existing.iter().any(|(there, _)| *there == name);
+    let overwritten = existing.iter().any(|(there, _)| there == name);
     let Some(value) = entry.value else {
         return Err(Error::new(ErrorCode::Internal, "an entry without a value was to be stored"));
     };
