@@ -111,6 +111,8 @@ fn every_answer_has_its_schema() {
         assert!(logs[0].get(field).is_some(), "{field}");
     }
     assert_eq!(logs[0]["outcome"], "denied");
+    assert_eq!(stage.json(["logs", "--last", "1", "--outcome", "denied"]), stage.json(["logs", "list", "--last", "1"]));
+    assert_eq!(stage.json(["logs", "list", "--outcome", "ok"]), serde_json::json!([]));
     let call = logs[0]["call"].as_str().expect("an id").to_owned();
     assert_eq!(stage.json(["logs", "show", &call])[0]["call"], call.as_str());
     let verdict = stage.json(["logs", "verify"]);

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use crate::stage::{Stage, canary};
+use crate::terminal::Terminal;
 
 /// A stage whose home trusts an upstream.
 fn stage() -> (Stage, Upstream) {
@@ -188,4 +189,67 @@ fn a_body_comes_from_text_a_file_or_stdin() {
     let typed = sent(&["--body", "[1]", "--plain-header", "Content-Type: text/plain"], b"");
     assert_eq!(typed.1.as_deref(), Some("text/plain"));
     stage.agent(["call", "--bearer", "KEY", "--url", &to, "--body", "@missing"]).refused(2, "invalid_call");
+}
+
+#[test]
+fn a_value_from_a_file_loses_one_line_feed_and_bytes_lose_nothing() {
+    let (stage, upstream) = stage();
+    let value = canary();
+    std::fs::write(stage.path("work/key.txt"), format!("{value}\n")).expect("file");
+    std::fs::write(stage.path("work/key.bin"), b"\xff\xfe binary bytes \n").expect("file");
+    stage.agent(["secrets", "set", "KEY", "--from-file", "key.txt"]).ok();
+    stage.agent(["secrets", "set", "BYTES", "--from-file", "key.bin"]).ok();
+    for name in ["KEY", "BYTES"] {
+        stage
+            .owner(["allow", name, &format!("{}/echo", origin(&upstream)), "--slot", "bearer", "--slot", "form:f"])
+            .ok();
+    }
+    stage.agent(["call", "--url", &url(&upstream, "/echo"), "--bearer", "KEY"]).ok();
+    let seen = upstream.last().expect("a request");
+    assert_eq!(seen.header("authorization"), Some(format!("Bearer {value}").as_bytes()));
+    stage.agent(["call", "--url", &url(&upstream, "/echo"), "--form-field", "f=BYTES"]).ok();
+    let sent = String::from_utf8_lossy(&upstream.last().expect("a request").body).into_owned();
+    assert_eq!(sent, "f=%FF%FE+binary+bytes+%0A");
+}
+
+#[test]
+fn a_body_is_sent_again_through_the_broker() {
+    let (stage, upstream) = stage();
+    stage.secret("KEY");
+    stage.owner(["allow", "KEY", &origin(&upstream)]).ok();
+    let to = url(&upstream, "/flaky?name=again&fails=1&status=503");
+    let put = ["call", "--url", &to, "--bearer", "KEY", "--method", "PUT", "--body", "the body", "--fail"];
+    stage.agent(put.into_iter().chain(["--retries", "2"])).ok();
+    let bodies: Vec<Vec<u8>> = upstream.received().into_iter().map(|request| request.body).collect();
+    assert_eq!(bodies, [b"the body".to_vec(), b"the body".to_vec()]);
+}
+
+#[test]
+fn the_engine_may_run_in_the_command_itself() {
+    let (stage, upstream) = stage();
+    let value = stage.secret("KEY");
+    stage.owner(["allow", "KEY", &origin(&upstream)]).ok();
+    stage.agent(["broker", "stop"]).ok();
+    let alone = |arguments: &[&str]| {
+        let output = stage.command(arguments).env("AGENTSECRETS_ISOLATION", "in-process").output().expect("ran");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let (code, told) = alone(&["call", "--url", &url(&upstream, "/echo"), "--bearer", "KEY"]);
+    assert!(code == Some(0) && told.contains("[REDACTED:KEY]") && !told.contains(&value), "{told}");
+    let (code, told) = alone(&["status", "--json"]);
+    assert!(code == Some(0) && told.contains("\"isolation\":\"in-process\""), "{told}");
+    assert_eq!(stage.json(["broker", "status"])["running"], false);
+}
+
+#[test]
+fn waiting_is_shown_to_people_only() {
+    let (stage, upstream) = stage();
+    stage.secret("KEY");
+    stage.owner(["allow", "KEY", &origin(&upstream)]).ok();
+    let to = url(&upstream, "/slow?ms=1800");
+    let slow = ["call", "--url", &to, "--bearer", "KEY"];
+    let piped = stage.agent(slow).ok();
+    assert_eq!(piped.stderr, "");
+    let (code, shown) = Terminal::run(stage.command(slow)).end();
+    assert!(code == 0 && shown.contains("waiting for an answer"), "{shown:?}");
 }
