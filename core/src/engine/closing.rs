@@ -34,12 +34,26 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// The moment the call's time is over.
+    pub(super) fn deadline(&self) -> tokio::time::Instant {
+        // A deadline too far to be said is none.
+        let far = Duration::from_secs(365 * 86_400);
+        tokio::time::Instant::from_std(self.started + self.timeout.min(far))
+    }
+
+    /// Runs a part of the call within its deadline.
+    pub(super) async fn hold<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout_at(self.deadline(), part).await {
+            Ok(result) => result,
+            Err(_) => Err(crate::send::timed_out(self.timeout)),
+        }
+    }
+}
+
 /// The answer, with the open record in its body.
 pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begun, limits: Limits) -> Response {
-    let deadline = limits.buffered.then(|| {
-        let at = tokio::time::Instant::from_std(limits.started + limits.timeout);
-        Box::pin(tokio::time::sleep_until(at))
-    });
+    let deadline = limits.buffered.then(|| Box::pin(tokio::time::sleep_until(limits.deadline())));
     let body = Closing {
         body,
         status: head.status.as_u16(),
