@@ -14,7 +14,7 @@ async fn main() -> agentsecrets::Result<()> {
     let basic = client.get(&url).basic("LOGIN").send_buffered().await?;
     let header = client.get(&url).secret_header("X-Api-Key", "API_KEY").send_buffered().await?;
     let bot = SecretRef::new("API_KEY")?.format("Bot {}")?;
-    let formatted = client.get(&url).secret_header("Authorization", bot).send_buffered().await?;
+    let formatted = client.get(&url).secret_header("Authorization", &bot).send_buffered().await?;
     let query = client.get(&url).secret_query("key", "API_KEY").send_buffered().await?;
     let body = client
         .post(&url)
