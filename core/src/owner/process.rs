@@ -6,6 +6,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,6 +16,7 @@ use crate::error::{Error, ErrorCode, Result, Stage};
 
 /// Closes this process to others of the same user: no ptrace, no `/proc/PID/mem`, no core dump. First thing in `main`.
 pub fn harden() {
+    INHERITED.get_or_init(open_descriptors);
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: prctl with these arguments reads no memory of ours.
     unsafe {
@@ -157,16 +159,23 @@ fn read_line<T: DeserializeOwned>(socket: &mut BufReader<UnixStream>) -> Result<
     }
 }
 
-/// Closes what is open beyond the three streams, before this process has opened anything itself.
+/// What the caller of this process left open beyond the three streams.
+static INHERITED: OnceLock<Vec<i32>> = OnceLock::new();
+
+fn open_descriptors() -> Vec<i32> {
+    let names = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let listed: Vec<i32> = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The descriptor of the listing is among those listed, and closed by now.
+    // SAFETY: fcntl only asks.
+    let open = |number: &i32| *number > 2 && unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0;
+    listed.into_iter().filter(open).collect()
+}
+
+/// Closes what the caller left open and nothing that this process opened itself.
 fn close_inherited(keep: &[i32]) {
-    let open: Vec<i32> = match std::fs::read_dir("/proc/self/fd") {
-        Ok(names) => names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok()).collect(),
-        Err(_) => (3..1024).collect(),
-    };
-    for number in open.into_iter().filter(|number| *number > 2 && !keep.contains(number)) {
-        // SAFETY: the descriptor is nobody's in this process, which was forked just now; that of the listing itself is
-        // closed by then, and closing it again does nothing.
-        unsafe { libc::close(number) };
+    for number in INHERITED.get().into_iter().flatten().filter(|number| !keep.contains(number)) {
+        // SAFETY: the descriptor was open before `main` and belongs to nothing in this process.
+        unsafe { libc::close(*number) };
     }
 }
 
