@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,7 +106,8 @@ def test_there_is_no_home(tmp_path: Path) -> None:
 
 
 def test_choices(world: World) -> None:
-    for choice in ({"isolation": "none"}, {"project": "a/b"}, {"timeout": 0}, {"timeout": -1}):
+    wrong: list[dict[str, Any]] = [{"isolation": "none"}, {"project": "a/b"}, {"timeout": 0}, {"timeout": -1}]
+    for choice in wrong:
         with pytest.raises(InvalidCall):
             AgentSecrets(home=world.home, **choice)
     with pytest.raises(TypeError):

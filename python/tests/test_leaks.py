@@ -63,7 +63,8 @@ def everything(client: AgentSecrets, upstream: Upstream) -> list[object]:
         found.append(client.call(upstream.url(path), bearer="TOKEN"))
     with client.stream(upstream.url("/sse?events=3&echo=1"), bearer="TOKEN") as answer:
         found += [answer, *answer.iter_events()]
-    for refused in ({"bearer": "UNGRANTED"}, {"bearer": "NONE"}, {"query": {"key": "TOKEN"}}):
+    wrong: list[dict[str, Any]] = [{"bearer": "UNGRANTED"}, {"bearer": "NONE"}, {"query": {"key": "TOKEN"}}]
+    for refused in wrong:
         with pytest.raises(AgentSecretsError) as error:
             client.call(echo, **refused)
         found.append(error.value)
