@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from world import PROJECT, Upstream, World
 
 from agentsecrets import AgentSecrets, AsyncAgentSecrets
+from world import PROJECT, Upstream, World
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from world import PROJECT, Upstream, World, until
 
 from agentsecrets import AsyncAgentSecrets, DestinationNotAllowed, InvalidCall
+from world import PROJECT, Upstream, World, until
 
 
 async def test_a_call(aclient: AsyncAgentSecrets, upstream: Upstream, world: World) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from world import Upstream
 
 from agentsecrets import AgentSecrets, InvalidCall
+from world import Upstream
 
 
 @pytest.mark.parametrize("body", [b"\x00\xff raw", bytearray(b"array"), memoryview(b"view"), "text ü"], ids=repr)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
-from world import PROJECT, Upstream, World, make_canary
 
 from agentsecrets import (
     AgentSecrets,
@@ -26,6 +26,7 @@ from agentsecrets import (
     UndecodableResponse,
     UpstreamUnreachable,
 )
+from world import PROJECT, Upstream, World, make_canary
 
 
 def refusal(client: AgentSecrets, kind: type[AgentSecretsError], url: str, **options: object) -> AgentSecretsError:
@@ -33,7 +34,8 @@ def refusal(client: AgentSecrets, kind: type[AgentSecretsError], url: str, **opt
         client.call(url, **options)  # type: ignore[arg-type]
     error = refused.value
     assert type(error) is kind
-    assert error.code and error.stage
+    assert error.code
+    assert error.stage
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.hint) == (kind, str(error), error.hint)
     return error
@@ -99,14 +101,15 @@ def test_the_clients_timeout(world: World, upstream: Upstream) -> None:
 def test_there_is_no_home(tmp_path: Path) -> None:
     for isolation in ("broker", "in-process"):
         with pytest.raises(NotInitialized) as refused:
-            AgentSecrets(home=tmp_path / "none", isolation=isolation)  # type: ignore[arg-type]
+            AgentSecrets(home=tmp_path / "none", isolation=isolation)
         assert refused.value.hint == "agentsecrets init"
 
 
 def test_choices(world: World) -> None:
-    for choice in ({"isolation": "none"}, {"project": "a/b"}, {"timeout": 0}, {"timeout": -1}):
+    wrong: list[dict[str, Any]] = [{"isolation": "none"}, {"project": "a/b"}, {"timeout": 0}, {"timeout": -1}]
+    for choice in wrong:
         with pytest.raises(InvalidCall):
-            AgentSecrets(home=world.home, **choice)  # type: ignore[arg-type]
+            AgentSecrets(home=world.home, **choice)
     with pytest.raises(TypeError):
         AgentSecrets(home=world.home, agent_token="x")  # type: ignore[call-arg]
 

@@ -14,9 +14,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from world import PROJECT, Upstream, World, until
 
 from agentsecrets import AgentSecrets
+from world import PROJECT, Upstream, World, until
 
 
 def python(world: World, program: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -166,7 +166,7 @@ def test_thirty_exits_of_a_busy_loop(world: World) -> None:
         loop.run_until_complete(asyncio.sleep(0.02))
         sys.exit(7)
     """
-    codes = []
+    codes: list[int] = []
     for _ in range(10):
         batch = [python(world, program, "broker") for _ in range(3)]
         for running in batch:

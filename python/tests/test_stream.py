@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 import pytest
-from world import Upstream, World, until
 
 from agentsecrets import AgentSecrets, AsyncAgentSecrets, Cancelled, UpstreamUnreachable
+from world import Upstream, World, until
 
 
 def test_bytes(client: AgentSecrets, upstream: Upstream) -> None:
@@ -28,7 +28,8 @@ def test_text_is_not_cut_in_a_character(client: AgentSecrets, upstream: Upstream
 def test_lines_come_as_they_end(client: AgentSecrets, upstream: Upstream) -> None:
     started = time.monotonic()
     with client.stream(upstream.url("/lines?n=4&interval_ms=300"), bearer="TOKEN") as answer:
-        lines, first = [], 0.0
+        lines: list[str] = []
+        first = 0.0
         for line in answer.iter_lines():
             first = first or time.monotonic() - started
             lines.append(line)

@@ -6,9 +6,9 @@ import base64
 import json
 
 import pytest
-from world import Upstream, World
 
 from agentsecrets import AgentSecrets, InvalidCall, SecretRef
+from world import Upstream, World
 
 
 def test_bearer(client: AgentSecrets, world: World, upstream: Upstream) -> None:

@@ -39,15 +39,15 @@ def make_canary(length: int = 32) -> str:
 class Received:
     """A request as the upstream got it."""
 
-    said: dict[str, Any]
+    said: Any
 
     @property
     def method(self) -> str:
-        return self.said["method"]
+        return str(self.said["method"])
 
     @property
     def target(self) -> str:
-        return self.said["target"]
+        return str(self.said["target"])
 
     @property
     def body(self) -> bytes:
@@ -55,7 +55,7 @@ class Received:
 
     @property
     def outcome(self) -> str:
-        return self.said["outcome"]
+        return str(self.said["outcome"])
 
     def header(self, name: str) -> str | None:
         values = [value for key, value in self.said["headers"] if key.lower() == name.lower()]
@@ -90,8 +90,7 @@ class Upstream:
             return json.load(answer)
 
     def received(self) -> list[Received]:
-        said = self.ask("/__received")
-        listed = said["received"] if isinstance(said, dict) else said
+        listed: list[Any] = self.ask("/__received")
         return [Received(item) for item in listed if not item["path"].startswith("/__")]
 
     def last(self) -> Received:

@@ -6,7 +6,7 @@ use agentsecrets_bridge::{self as bridge, Buffered, header_pairs};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::error::{invalid, raise};
+use crate::error::raise;
 use crate::wait::{Sources, wait};
 
 type Pairs = Vec<(String, String)>;
@@ -147,9 +147,5 @@ impl Stream {
     fn close(&self) {
         self.inner.close();
         drop(std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner)));
-    }
-
-    fn __copy__(&self, py: Python<'_>) -> PyResult<()> {
-        Err(invalid(py, "a stream cannot be copied"))
     }
 }

@@ -126,7 +126,7 @@ impl Engine {
     /// The project and environment a selection means here.
     pub(super) fn place(&self, selection: &Selection) -> Result<Place> {
         let loaded = self.loaded()?;
-        super::place::find(&loaded.document, selection, &super::state::State::read(&self.home))
+        super::place::find(&loaded.document, selection, &loaded.state)
     }
 }
 

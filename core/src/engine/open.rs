@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::loaded::Loaded;
+use super::loaded::{Files, Loaded};
 use super::needles::Needles;
 use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
 use crate::call::Call;
@@ -22,6 +22,7 @@ pub struct Engine {
     pub(super) isolation: audit::Isolation,
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
+    pub(super) files: Files,
     pub(super) current: Mutex<Option<Arc<Loaded>>>,
     opened: Option<Opened>,
 }
@@ -72,6 +73,7 @@ impl Engine {
         let opened = key.map(|key| Opened::new(home, &config, key)).transpose()?;
         Ok(Arc::new(Self {
             audit: AuditLog::open(&home.audit(), audit::Options { durable })?,
+            files: Files::of(home),
             home: home.clone(),
             config,
             isolation,

@@ -10,9 +10,9 @@ from ._ref import SecretRef
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from typing import IO, NoReturn, cast
+    from typing import NoReturn, cast
 
-    from .types import CallOptions, File, Pairs, Secret, Source
+    from .types import CallOptions, Files, Pairs, Secret, Source
 
     Injection = tuple[str, str, str, str | None]
     Part = tuple[str, str | None, str | None, bytes | None, int | None]
@@ -70,7 +70,7 @@ def _prepare(
     params: Pairs | None = None,
     body: object = None,
     form: Pairs | None = None,
-    files: Mapping[str, File] | Iterable[tuple[str, File]] | None = None,
+    files: Files | None = None,
     timeout: float | None = None,
     max_response: int | None = None,
     retries: int = 0,
@@ -259,14 +259,15 @@ def _is_source(said: object) -> bool:
 
 def _length(source: object) -> int | None:
     """How many bytes a file still has; ``None`` where only reading it tells."""
-    if not hasattr(source, "seek"):
+    tell: Callable[[], int] | None = getattr(source, "tell", None)
+    seek: Callable[[int, int], int] | None = getattr(source, "seek", None)
+    if tell is None or seek is None:
         return None
-    file = cast("IO[bytes]", source)
     try:
-        at = file.tell()
-        length = file.seek(0, os.SEEK_END) - at
-        file.seek(at)
-    except (AttributeError, OSError, ValueError):
+        at = tell()
+        length = seek(0, os.SEEK_END) - at
+        seek(at, os.SEEK_SET)
+    except (OSError, ValueError):
         return None
     return max(length, 0)
 

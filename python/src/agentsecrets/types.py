@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import IO, Any, TypedDict, TypeVar
@@ -12,9 +12,11 @@ from ._ref import SecretRef
 Secret = str | SecretRef
 """A secret's name."""
 
-Scalar = str | int | float | bool | None
-Pairs = Mapping[str, Scalar | Sequence[Scalar]] | Iterable[tuple[str, Scalar]]
-"""Plain names and values. A list gives its name as often, and ``None`` leaves it out."""
+Pairs = Mapping[str, object] | Iterable[tuple[str, object]]
+"""Plain names and values: str, numbers and bool, checked when the call is made.
+
+A list of them gives its name as often, and ``None`` leaves it out.
+"""
 
 Source = IO[bytes] | Iterable[bytes] | AsyncIterable[bytes]
 """What is streamed: a file opened in binary mode, or an iterator of bytes."""
@@ -25,6 +27,9 @@ Body = Content | dict[str, Any] | list[Any]
 
 File = Content | tuple[str | None, Content] | tuple[str | None, Content, str | None]
 """Content, or ``(filename, content)``, or ``(filename, content, content_type)``."""
+
+Files = Mapping[str, Any] | Iterable[tuple[str, Any]]
+"""Names and each a ``File``, checked when the call is made."""
 
 
 class CallOptions(TypedDict, total=False):
@@ -54,7 +59,7 @@ class CallOptions(TypedDict, total=False):
     """The body."""
     form: Pairs | None
     """The fields of a form. Excludes ``body``."""
-    files: Mapping[str, File] | Iterable[tuple[str, File]] | None
+    files: Files | None
     """Files, sent with ``form`` as ``multipart/form-data``. Excludes ``body``."""
     timeout: float | None
     """Seconds, for the whole call; for a stream until its headers. The client's unless said."""
@@ -172,10 +177,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """A call on record: its last record, and when it began and ended."""
+    """A call on record: its last record, and when it was made and ended."""
 
     began: datetime | None
-    """When it began; ``None`` where it was refused before."""
+    """When it was made."""
     ended: datetime | None
     """When it ended; ``None`` where it is under way."""
     id: str

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from .._response import RawStream
 
 
+def _nothing() -> list[bytes]:
+    return []
+
+
 @dataclass
 class RecordedCall:
     """A call as the code under test made it."""
@@ -44,7 +48,7 @@ class RecordedCall:
     url: str
     options: dict[str, Any]
     """Every keyword that was given."""
-    sent: list[bytes] = field(default_factory=list)
+    sent: list[bytes] = field(default_factory=_nothing)
     """What the streamed parts of the body gave, one entry a part."""
 
     def __getattr__(self, name: str) -> Any:
