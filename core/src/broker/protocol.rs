@@ -61,6 +61,9 @@ pub(crate) struct CallHeader {
     retries: u32,
     #[serde(default)]
     buffered: bool,
+    /// Whether the caller has the whole body at hand, and would send it again.
+    #[serde(default)]
+    whole: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,11 +90,13 @@ impl CallHeader {
             max_response: Some(call.max_response),
             retries: call.retries,
             buffered: call.buffered,
+            whole: matches!(call.body, crate::call::Body::Bytes(_)),
         }
     }
 
-    /// The call a request over the socket makes, without its body, and the selection it is made under.
-    pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection)> {
+    /// The call a request over the socket makes, without its body, the selection it is made under, and whether its
+    /// body is at hand as a whole.
+    pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection, bool)> {
         let header = request.headers().get(&CALL).ok_or_else(|| broken("the call header is missing"))?;
         let said: Self =
             serde_json::from_slice(header.as_bytes()).map_err(|_| broken("the call header is not readable"))?;
@@ -112,7 +117,7 @@ impl CallHeader {
         call.max_response = said.max_response.unwrap_or(crate::call::DEFAULT_MAX_RESPONSE);
         call.retries = said.retries;
         call.buffered = said.buffered;
-        Ok((call, said.selection))
+        Ok((call, said.selection, said.whole))
     }
 }
 
@@ -276,7 +281,7 @@ mod tests {
         let header = json_header(&CallHeader::of(&call, &Selection::default())).expect("header");
         let mut request = Request::post(call.url.to_wire()).header(CALL, header).body(()).expect("request");
         request.headers_mut().extend(call.headers.clone());
-        let (read, _) = CallHeader::read(&request).expect("readable");
+        let (read, _, _) = CallHeader::read(&request).expect("readable");
         assert_eq!(read.injections, call.injections);
         assert_eq!((read.url, read.headers, read.timeout, read.retries), (call.url, call.headers, call.timeout, 2));
     }

@@ -15,7 +15,7 @@ use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
     broken, json_header, status_of, strip_hop,
 };
-use crate::call::{Body, ByteStream, Injection, Style};
+use crate::call::{Body, ByteStream};
 use crate::control::{Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -24,10 +24,8 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
-/// The longest request body that is held whole, so that it can be sent again, in bytes.
-const MAX_AT_HAND: usize = 8 << 20;
-/// The longest request body that a value is written into, in bytes.
-const MAX_EDITED: usize = 64 << 20;
+/// The longest body that is held to be changed or sent again, in bytes.
+const MAX_HELD: usize = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
 
@@ -56,10 +54,14 @@ impl Service {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
-        let (mut call, selection) = CallHeader::read(&request)?;
+        let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
-        call.body = received(request.into_body(), &call.injections).await?;
+        call.body = if whole && wants_whole(&call, request.body()) {
+            gathered(request.into_body()).await?
+        } else {
+            received(request.into_body())
+        };
         let response = self.engine.call(call, &selection).await?;
         answer(response, &asked, buffered).await
     }
@@ -68,7 +70,7 @@ impl Service {
         let (parts, body) = request.into_parts();
         let value = match (&parts.method, parts.uri.path()) {
             (&Method::POST, ASK_PATH) => {
-                let question: Question = serde_json::from_slice(&limited(body, MAX_QUESTION).await?)
+                let question: Question = serde_json::from_slice(&limited(body).await?)
                     .map_err(|_| broken("the question is not readable"))?;
                 self.engine.ask(&question).await?
             }
@@ -76,12 +78,12 @@ impl Service {
                 let said = parts.headers.get(CALL).ok_or_else(|| broken("the set header is missing"))?;
                 let said: SetRequest =
                     serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the set header is not readable"))?;
-                let value = SecretInput::from_bytes(Vec::from(limited(body, MAX_QUESTION).await?))?;
+                let value = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
                 serde_json::to_value(self.engine.set(&said, value).await?)
                     .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, FINISH_PATH) => {
-                let how: Finish = serde_json::from_slice(&limited(body, MAX_QUESTION).await?)
+                let how: Finish = serde_json::from_slice(&limited(body).await?)
                     .map_err(|_| broken("the question is not readable"))?;
                 let obeys = how != Finish::GiveWay || self.engine.is_locked();
                 if obeys {
@@ -168,15 +170,31 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
     plain(status_of(error), headers, Bytes::from(format!("{error}\n")))
 }
 
-/// The caller's body, as it comes through the socket. What was at hand on the other side is at hand here too, so that a
-/// value can be written into it, and a retry or redirect can send it again.
-async fn received(body: Incoming, injections: &[Injection]) -> Result<Body> {
-    let is_edited = injections.iter().any(|one| matches!(one.auth.style(), Style::BodyField | Style::FormField));
-    let most = if is_edited { MAX_EDITED } else { MAX_AT_HAND };
+/// Whether a body at hand is better held than passed through: a value goes into it, or it may be sent again.
+fn wants_whole(call: &crate::Call, body: &Incoming) -> bool {
+    let into_body =
+        |injection: &crate::Injection| matches!(injection.auth, crate::Auth::BodyField(_) | crate::Auth::FormField(_));
+    let is_short = http_body::Body::size_hint(body).exact().is_some_and(|length| length <= GATHER as u64);
+    !http_body::Body::is_end_stream(body) && (is_short || call.retries > 0 || call.injections.iter().any(into_body))
+}
+
+/// The caller's body, held.
+async fn gathered(body: Incoming) -> Result<Body> {
+    match Limited::new(body, MAX_HELD).collect().await {
+        Ok(whole) => Ok(Body::Bytes(whole.to_bytes())),
+        Err(why) if why.is::<LengthLimitError>() => {
+            Err(Error::new(crate::ErrorCode::InvalidCall, "the body is too long to be changed or sent again")
+                .with_hint("send it without retries, and the value in a header"))
+        }
+        Err(_) => Err(Error::new(crate::ErrorCode::Cancelled, "the caller broke off its body")),
+    }
+}
+
+/// The caller's body, as it comes through the socket.
+fn received(body: Incoming) -> Body {
     match http_body::Body::size_hint(&body).exact() {
-        Some(0) => Ok(Body::Empty),
-        Some(length) if length <= most as u64 => limited(body, most).await.map(Body::Bytes),
-        length => Ok(Body::Stream { chunks: ByteStream::new(Received(body)), length }),
+        Some(0) => Body::Empty,
+        length => Body::Stream { chunks: ByteStream::new(Received(body)), length },
     }
 }
 
@@ -199,8 +217,8 @@ impl Stream for Received {
     }
 }
 
-async fn limited(body: Incoming, most: usize) -> Result<Bytes> {
-    match Limited::new(body, most).collect().await {
+async fn limited(body: Incoming) -> Result<Bytes> {
+    match Limited::new(body, MAX_QUESTION).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(why) if why.is::<LengthLimitError>() => Err(broken("the question is too long")),
         Err(_) => Err(broken("the question broke off")),
