@@ -1,0 +1,17 @@
+//! The Rust tests and the examples in Rust documentation.
+
+use crate::run::{Run, Stop};
+use crate::suites::{Suite, built, minutes, some_rust_tests};
+
+pub(super) const SUITE: Suite = Suite {
+    name: "rust",
+    proves: "unit, integration, property, compile-fail and documentation tests of every crate",
+    budget: minutes(15),
+    run,
+};
+
+fn run(run: &Run) -> Result<String, Stop> {
+    built(run)?;
+    run.cargo().args(["test", "--workspace", "--no-fail-fast"]).run()?;
+    some_rust_tests(run)
+}
