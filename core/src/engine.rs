@@ -36,7 +36,7 @@ impl Engine {
             loaded.policy.check(&asked(&call, place)).map_err(|why| self.denied(&call, place, why, started))?;
         let begun = self.audit.begin(&self.event(&call, place, Some(&permitted)))?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, started));
-        match self.through(call, place, &loaded, permitted, &begun).await {
+        match limits.hold(self.through(call, place, &loaded, permitted, &begun)).await {
             Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits)),
             Err(why) => Err(closing::failed(begun, why)),
         }

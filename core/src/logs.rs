@@ -4,7 +4,7 @@ use crate::audit;
 use crate::error::Result;
 use crate::home::Home;
 
-pub use crate::audit::{Anchor, Entry, FirstBad, Identity, LogsQuery, Outcome, Phase, Record, Verdict};
+pub use crate::audit::{AgentName, Anchor, Entry, FirstBad, Identity, LogsQuery, Outcome, Phase, Record, Verdict};
 
 /// The calls of the log, the newest last, each with how it began and ended.
 ///

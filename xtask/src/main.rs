@@ -1,2 +1,57 @@
-//! AgentSecrets.
-fn main() {}
+//! `cargo xtask`: one place for everything that is done to this repository.
+
+mod demo;
+mod errors;
+mod generate;
+mod install;
+mod report;
+mod run;
+mod stage;
+mod suites;
+mod tell;
+mod workspace;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the promise of this project, from the shell, Python and Node, against a real API on this machine.
+    Demo,
+    /// Run every suite, or the ones named. Ends with 1 when one failed, with 3 when one could not run.
+    Test {
+        /// The suites to run, in this order.
+        suites: Vec<String>,
+        /// Print the suites with what they prove and their time budgets.
+        #[arg(long)]
+        list: bool,
+    },
+    /// Format, lint and compare generated files: the suite `check` alone.
+    Check,
+    /// Write the files that are made from others.
+    Generate {
+        /// Compare instead, and end with 1 where a file is not what it should be.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    run::end_children_on_interrupt();
+    match Arguments::parse().command {
+        Command::Demo => demo::command(),
+        Command::Test { list: true, .. } => report::list(suites::ALL),
+        Command::Test { suites, .. } => report::test(&suites),
+        Command::Check => report::test(&["check".to_owned()]),
+        Command::Generate { check } => generate::command(check),
+    }
+}

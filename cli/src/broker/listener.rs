@@ -1,6 +1,7 @@
 //! Who is let in, and what happens to each connection.
 
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,8 @@ impl Listener {
             _ => {}
         }
         let socket = UnixListener::bind(&address).map_err(cannot)?;
+        // The folder is closed to others already; this is for whoever looks at the socket alone.
+        std::fs::set_permissions(&address, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
         let (open, all_gone) = mpsc::channel(1);
         Ok(Self {
             socket,

@@ -1,6 +1,6 @@
 //! `init`: makes the home, its first project and its owner, and leaves it unlocked.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use agentsecrets::owner::{self, InitOptions, InitReport, Opened, PassphraseSource};
 use agentsecrets::{
@@ -44,11 +44,11 @@ impl Init {
         // The file would lie in the home itself where the home is the directory's own `.agentsecrets`.
         let linked = directory.filter(|directory| is_outside(directory, &home));
         let project = self.project_of(linked.as_deref())?;
-        let (report, opened) = self.make(&home, project, linked, output)?;
+        let (report, opened) = self.make(&home, &project, linked.as_deref(), output)?;
         let written = report.directory.as_deref().map(|directory| write_project_file(directory, &report.project));
         let pid = opened.pid();
         opened.serve()?;
-        self.tell(output, &report, pid, written)?;
+        self.tell(output, &report, pid, written.as_ref())?;
         Ok(OK)
     }
 
@@ -91,8 +91,8 @@ impl Init {
     fn make(
         &self,
         home: &Home,
-        project: Label,
-        directory: Option<PathBuf>,
+        project: &Label,
+        directory: Option<&Path>,
         output: &Output,
     ) -> Result<(InitReport, Opened)> {
         let store: Option<StoreKind> = self.store.as_deref().map(str::parse).transpose()?;
@@ -104,7 +104,7 @@ impl Init {
                 owner: !self.no_owner,
                 passphrase: PassphraseSource::from_fd(self.passphrase.passphrase_fd),
                 project: project.clone(),
-                directory: directory.clone(),
+                directory: directory.map(Path::to_owned),
                 executable: std::env::current_exe().ok(),
             };
             owner::init(home, options, crate::broker::serve)
@@ -127,9 +127,9 @@ impl Init {
         output: &Output,
         report: &InitReport,
         pid: u32,
-        written: Option<Result<bool>>,
+        written: Option<&Result<bool>>,
     ) -> Result<(), Failure> {
-        if let Some(Err(error)) = &written {
+        if let Some(Err(error)) = written {
             output.warn(error.message());
         }
         let answer = json!({

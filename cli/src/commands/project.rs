@@ -102,6 +102,9 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
             return Err(error.into());
         }
     };
+    if std::env::var("AGENTSECRETS_PROJECT").is_ok_and(|other| !other.is_empty() && other != project.as_str()) {
+        output.warn("AGENTSECRETS_PROJECT names another project, and counts before the directory's");
+    }
     let answer = json!({ "project": project, "directory": directory, "linked": linked });
     output.show(&answer, |output| output.line(&format!("{project} is in use in {}.", directory.display())))?;
     Ok(OK)

@@ -72,7 +72,7 @@ fn list(output: &Output) -> Outcome {
 }
 
 fn read(file: &Path) -> Result<String> {
-    let cannot = |why: &str| Error::new(ErrorCode::InvalidCall, format!("{} cannot be read: {why}", file.display()));
+    let cannot = |why: &str| Error::new(ErrorCode::InvalidCall, format!("the file cannot be read: {why}"));
     let found = std::fs::metadata(file).map_err(|why| cannot(&why.kind().to_string()))?;
     if found.len() > MAX_PEM {
         return Err(cannot("it is too long for certificates"));

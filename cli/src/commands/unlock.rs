@@ -2,12 +2,12 @@
 
 use agentsecrets::broker::{Finish, stop_running};
 use agentsecrets::owner::{self, PassphraseSource};
-use agentsecrets::{Home, Result, Unlock as Place};
+use agentsecrets::{Error, ErrorCode, Home, Result, Unlock as Place};
 use clap::Args;
 use serde_json::json;
 
 use super::OK;
-use super::broker::asked;
+use super::broker::{asked, is_listening};
 use super::session::runtime;
 use crate::args::Passphrase;
 use crate::render::{Failure, Outcome, Output, Paint};
@@ -29,8 +29,8 @@ impl Unlock {
         home.config()?;
         let place: Option<Place> =
             self.unlock.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?;
-        if let Some(pid) = unlocked_already(&home)? {
-            return tell(output, Some(pid), true);
+        if is_unlocked(&home)? {
+            return tell(output, None, true);
         }
         let source = PassphraseSource::from_fd(self.passphrase.passphrase_fd);
         let opened = owner::unlock(&home, source, place, crate::broker::serve)?;
@@ -42,9 +42,21 @@ impl Unlock {
     }
 }
 
-/// The process id of a running broker that is unlocked. None is started for the question.
-fn unlocked_already(home: &Home) -> Result<Option<u32>> {
-    Ok(asked(home)?.filter(|status| !status.locked).map(|status| status.broker_pid.unwrap_or_default()))
+/// Whether an unlocked broker runs. None is started for the question, and a child of its own asks it: an event loop that
+/// was here before the fork would leave descriptors behind that the broker's process closes.
+fn is_unlocked(home: &Home) -> Result<bool> {
+    if !is_listening(home) {
+        return Ok(false);
+    }
+    let home = home.clone();
+    let asking = owner::spawn(move |ready| match asked(&home)? {
+        Some(status) if !status.locked => {
+            ready();
+            Ok(())
+        }
+        _ => Err(Error::new(ErrorCode::StoreLocked, "the broker is locked")),
+    });
+    Ok(asking?.wait().is_ok())
 }
 
 fn tell(output: &Output, pid: Option<u32>, already: bool) -> Outcome {

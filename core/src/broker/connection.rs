@@ -25,6 +25,8 @@ use crate::response::{SafeBody, Tail};
 
 /// How many idle connections are kept; more would only hold descriptors of a broker that is idle too.
 const MAX_IDLE: usize = 64;
+/// The most header lines of an answer: over HTTP/2 an upstream may send hundreds.
+const MAX_HEADERS: usize = 1024;
 
 pub(crate) struct Connection {
     sender: http1::SendRequest<Body>,
@@ -53,7 +55,11 @@ impl Connection {
         let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
         check_peer(stream.as_fd())?;
-        let (sender, driver) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|why| gone(&why))?;
+        let (sender, driver) = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|why| gone(&why))?;
         Ok(Self { sender, driver: Box::pin(driver) })
     }
 
@@ -68,6 +74,12 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Whether the exchange is over in both directions: an answer may come before the request's body has been sent.
+    fn is_idle(&mut self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        !self.driver.as_mut().poll(&mut cx).is_ready() && matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
     }
 
     pub(crate) async fn exchange(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
@@ -129,7 +141,9 @@ impl LinkBody {
     }
 
     fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take()
+            && connection.is_idle()
+        {
             self.pool.give_back(connection);
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Auth, Call, FieldPath, Injection, parse_header_name};
+use crate::call::{Auth, Body, Call, FieldPath, Injection, parse_header_name};
 use crate::context::Selection;
 use crate::control::WireError;
 use crate::error::{Error, ErrorCode, Result};
@@ -61,6 +61,9 @@ pub(crate) struct CallHeader {
     retries: u32,
     #[serde(default)]
     buffered: bool,
+    /// Whether the caller has the whole body at hand: it can then be edited, and sent again.
+    #[serde(default)]
+    whole: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -87,11 +90,13 @@ impl CallHeader {
             max_response: Some(call.max_response),
             retries: call.retries,
             buffered: call.buffered,
+            whole: matches!(call.body, Body::Bytes(_)),
         }
     }
 
-    /// The call a request over the socket makes, without its body, and the selection it is made under.
-    pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection)> {
+    /// The call a request over the socket makes, without its body, the selection it is made under, and whether the
+    /// body is whole at the caller's.
+    pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection, bool)> {
         let header = request.headers().get(&CALL).ok_or_else(|| broken("the call header is missing"))?;
         let said: Self =
             serde_json::from_slice(header.as_bytes()).map_err(|_| broken("the call header is not readable"))?;
@@ -112,7 +117,7 @@ impl CallHeader {
         call.max_response = said.max_response.unwrap_or(crate::call::DEFAULT_MAX_RESPONSE);
         call.retries = said.retries;
         call.buffered = said.buffered;
-        Ok((call, said.selection))
+        Ok((call, said.selection, said.whole))
     }
 }
 
@@ -208,9 +213,13 @@ pub(crate) fn read_error(value: &HeaderValue) -> Result<Error> {
     serde_json::from_slice(value.as_bytes()).map(WireError::into_error).map_err(|_| broken("the error is not readable"))
 }
 
-/// A header's value of JSON text, which has no control characters.
+/// A header's value of JSON text, which has no control characters but one.
 pub(crate) fn json_header<T: Serialize>(value: &T) -> Result<HeaderValue> {
-    let text = serde_json::to_vec(value).map_err(|_| broken("a header cannot be written"))?;
+    let mut text = serde_json::to_vec(value).map_err(|_| broken("a header cannot be written"))?;
+    if text.contains(&0x7f) {
+        // JSON takes DEL as it is (RFC 8259, section 7), a header does not; it stands in strings only.
+        text = text.split(|byte| *byte == 0x7f).collect::<Vec<_>>().join(&b"\\u007f"[..]);
+    }
     HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).map_err(|_| broken("a header cannot be written"))
 }
 
@@ -276,7 +285,7 @@ mod tests {
         let header = json_header(&CallHeader::of(&call, &Selection::default())).expect("header");
         let mut request = Request::post(call.url.to_wire()).header(CALL, header).body(()).expect("request");
         request.headers_mut().extend(call.headers.clone());
-        let (read, _) = CallHeader::read(&request).expect("readable");
+        let (read, _, _) = CallHeader::read(&request).expect("readable");
         assert_eq!(read.injections, call.injections);
         assert_eq!((read.url, read.headers, read.timeout, read.retries), (call.url, call.headers, call.timeout, 2));
     }

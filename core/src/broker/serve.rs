@@ -15,7 +15,7 @@ use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
     broken, json_header, status_of, strip_hop,
 };
-use crate::call::{Body, ByteStream};
+use crate::call::{Auth, Body, ByteStream, Style};
 use crate::control::{Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -24,6 +24,10 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
+/// The longest body kept for a retry or redirect, in bytes; a longer one is passed on as it comes.
+const MAX_REPLAYED: u64 = 8 << 20;
+/// The longest body that a value is written into, in bytes.
+const MAX_EDITED: u64 = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
 
@@ -52,10 +56,11 @@ impl Service {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
-        let (mut call, selection) = CallHeader::read(&request)?;
+        let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
-        call.body = received(request.into_body());
+        let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
+        call.body = received(request.into_body(), whole, edited).await?;
         let response = self.engine.call(call, &selection).await?;
         answer(response, &asked, buffered).await
     }
@@ -94,7 +99,8 @@ impl Service {
 
 /// The upstream's answer as it crosses the socket.
 async fn answer(mut response: Response, asked: &crate::SafeUrl, buffered: bool) -> Result<HttpResponse<AnswerBody>> {
-    let gathered = if buffered { gather(&mut response).await? } else { Gathered::default() };
+    // What has no body has no trailer either to say the rest in.
+    let gathered = if buffered || response.body.is_over() { gather(&mut response).await? } else { Gathered::default() };
     let mut headers = std::mem::take(&mut response.headers);
     strip_hop(&mut headers);
     let said = AnswerHeader {
@@ -164,11 +170,20 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
     plain(status_of(error), headers, Bytes::from(format!("{error}\n")))
 }
 
-/// The caller's body, as it comes through the socket.
-fn received(body: Incoming) -> Body {
+fn in_body(auth: &Auth) -> bool {
+    matches!(auth.style(), Style::BodyField | Style::FormField)
+}
+
+/// The caller's body: read first where the caller has it whole and it is to be edited or may be sent again, else as it
+/// comes through the socket.
+async fn received(body: Incoming, whole: bool, edited: bool) -> Result<Body> {
     match http_body::Body::size_hint(&body).exact() {
-        Some(0) => Body::Empty,
-        length => Body::Stream { chunks: ByteStream::new(Received(body)), length },
+        Some(0) => Ok(Body::Empty),
+        Some(length) if whole && length <= if edited { MAX_EDITED } else { MAX_REPLAYED } => {
+            let whole = body.collect().await.map_err(|_| broken("the caller's body broke off"))?;
+            Ok(Body::Bytes(whole.to_bytes()))
+        }
+        length => Ok(Body::Stream { chunks: ByteStream::new(Received(body)), length }),
     }
 }
 

@@ -51,7 +51,11 @@ pub async fn connect_or_start(home: &Home, executable: Option<&Path>) -> Result<
 /// # Errors
 /// `broker_unavailable` where it does not obey.
 pub async fn stop_running(home: &Home, how: Finish) -> Result<bool> {
-    let ended = Link::new(home, None)?.finish(how).await?;
+    let ended = match Link::new(home, None)?.finish(how).await {
+        // A broker that ends at once may be gone before its answer is; whether it is, the socket tells below.
+        Err(error) if error.code() == ErrorCode::BrokerUnavailable && error.retryable() => true,
+        answered => answered?,
+    };
     let socket = socket_path(home);
     let started = Instant::now();
     while ended && started.elapsed() < START_LIMIT {

@@ -34,13 +34,28 @@ impl Limits {
     }
 }
 
+impl Limits {
+    /// The moment the call's time is over.
+    pub(super) fn deadline(&self) -> tokio::time::Instant {
+        // A deadline too far to be said is none.
+        let far = Duration::from_secs(365 * 86_400);
+        tokio::time::Instant::from_std(self.started + self.timeout.min(far))
+    }
+
+    /// Runs a part of the call within its deadline.
+    pub(super) async fn hold<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        match tokio::time::timeout_at(self.deadline(), part).await {
+            Ok(result) => result,
+            Err(_) => Err(crate::send::timed_out(self.timeout)),
+        }
+    }
+}
+
 /// The answer, with the open record in its body.
 pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begun, limits: Limits) -> Response {
-    let deadline = limits.buffered.then(|| {
-        let at = tokio::time::Instant::from_std(limits.started + limits.timeout);
-        Box::pin(tokio::time::sleep_until(at))
-    });
-    let body = Closing {
+    let deadline = limits.buffered.then(|| Box::pin(tokio::time::sleep_until(limits.deadline())));
+    let mut headers = head.headers;
+    let mut body = Closing {
         body,
         status: head.status.as_u16(),
         begun: Some(begun),
@@ -49,10 +64,16 @@ pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begu
         seen: 0,
         incomplete: false,
     };
+    if body.body.is_over() {
+        body.close(Outcome::Ok, None);
+    } else if !limits.buffered {
+        // What is taken out changes the length, and a stream's is not known before its end.
+        headers.remove(http::header::CONTENT_LENGTH);
+    }
     Response {
         status: head.status,
         reason: head.reason,
-        headers: head.headers,
+        headers,
         url,
         body: Box::new(body),
         max_response: limits.max_response,
@@ -127,6 +148,14 @@ impl SafeBody for Closing {
                 if passed { self.fail(crate::send::timed_out(self.limits.timeout)) } else { Poll::Pending }
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.body.is_over()
+    }
+
+    fn pass_over(&mut self) {
+        self.close(Outcome::Ok, None);
     }
 
     fn tail(&self) -> Tail {

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use super::closing::Limits;
 use super::open::Engine;
-use crate::call::{Body, Call, DEFAULT_TIMEOUT};
+use crate::call::{Body, Call};
 use crate::context::{Place, Selection};
 use crate::error::{ErrorCode, Result};
 use crate::response::Response;
@@ -20,15 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Makes a call.
-    pub(crate) async fn call(&self, call: Call, selection: &Selection) -> Result<Response> {
+    pub(crate) async fn call(&self, mut call: Call, selection: &Selection) -> Result<Response> {
         let started = Instant::now();
-        let limit = call.timeout.unwrap_or(DEFAULT_TIMEOUT);
-        tokio::time::timeout(limit, self.follow(call, selection, started))
-            .await
-            .unwrap_or_else(|_| Err(crate::send::timed_out(limit)))
-    }
-
-    async fn follow(&self, mut call: Call, selection: &Selection, started: Instant) -> Result<Response> {
+        let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
@@ -37,16 +32,22 @@ impl Engine {
             let may_retry = retries < call.retries && call.method.is_idempotent();
             let answered = self.once(call, &place, started).await;
             let Some(mut next) = again else { return answered };
-            if may_retry && let Some(wait) = worth_retrying(&answered, pause) {
+            let wait =
+                worth_retrying(&answered, pause).filter(|wait| Instant::now() + *wait < limits.deadline().into_std());
+            if let (true, Some(wait)) = (may_retry, wait) {
+                if let Ok(mut response) = answered {
+                    response.body.pass_over();
+                }
                 tokio::time::sleep(wait).await;
-                (retries, pause) = (retries + 1, pause * 2);
+                (retries, pause) = (retries + 1, LONGEST_PAUSE.min(pause * 2));
                 call = next;
                 continue;
             }
-            let response = answered?;
+            let mut response = answered?;
             if redirects == MAX_REDIRECTS || !redirect(&response, &mut next) {
                 return Ok(response);
             }
+            response.body.pass_over();
             redirects += 1;
             call = next;
         }
@@ -129,7 +130,7 @@ impl Engine {
     /// The project and environment a selection means here.
     pub(super) fn place(&self, selection: &Selection) -> Result<Place> {
         let loaded = self.loaded()?;
-        super::place::find(&loaded.document, selection, &super::state::State::read(&self.home))
+        super::place::find(&loaded.document, selection, &loaded.state)
     }
 }
 

@@ -1,12 +1,14 @@
 //! The policy in force: read when its files change, verified each time, and shared until then.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
 use super::open::Engine;
+use super::state::State;
 use crate::error::Result;
+use crate::home::Home;
 use crate::owner;
 use crate::policy::{DenyOverlay, Document, Policy};
 use crate::send::Sender;
@@ -19,12 +21,27 @@ pub(crate) struct Loaded {
     pub(crate) overlay: DenyOverlay,
     pub(crate) policy: Policy,
     pub(crate) sender: Arc<Sender>,
+    /// What an agent chose last, read with it so that a call asks the disk for one stamp and no more.
+    pub(super) state: State,
     stamp: Stamp,
+}
+
+/// The files a loaded policy comes from.
+pub(super) struct Files {
+    policy: PathBuf,
+    deny: PathBuf,
+    state: PathBuf,
+}
+
+impl Files {
+    pub(super) fn of(home: &Home) -> Self {
+        Self { policy: home.file("policy.json"), deny: home.file("deny.json"), state: home.file(super::state::FILE) }
+    }
 }
 
 /// What a file system says of the policy's files; whoever replaces one changes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp([(u64, i64, i64, u64); 2]);
+struct Stamp([(u64, i64, i64, u64); 3]);
 
 impl Stamp {
     fn of(engine: &Engine) -> Self {
@@ -32,7 +49,7 @@ impl Stamp {
             path.symlink_metadata()
                 .map_or((0, 0, 0, 0), |found| (found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
         };
-        Self([of(&engine.home.file("policy.json")), of(&engine.home.file("deny.json"))])
+        Self([of(&engine.files.policy), of(&engine.files.deny), of(&engine.files.state)])
     }
 }
 
@@ -42,6 +59,9 @@ impl Engine {
     /// # Errors
     /// `store_locked`; `policy_invalid` where it is unsigned, altered, older than one seen, or the overlay is missing.
     pub(crate) fn loaded(&self) -> Result<Arc<Loaded>> {
+        if self.was_locked() {
+            return Err(owner::locked());
+        }
         let stamp = Stamp::of(self);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {
@@ -67,6 +87,7 @@ impl Engine {
             }
         };
         let policy = Policy::new(&document, &overlay);
-        Ok(Loaded { id: COUNT.fetch_add(1, Ordering::Relaxed), document, overlay, policy, sender, stamp })
+        let (id, state) = (COUNT.fetch_add(1, Ordering::Relaxed), State::read(&self.home));
+        Ok(Loaded { id, document, overlay, policy, sender, state, stamp })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::loaded::Loaded;
+use super::loaded::{Files, Loaded};
 use super::needles::Needles;
 use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
 use crate::call::Call;
@@ -22,6 +22,7 @@ pub struct Engine {
     pub(super) isolation: audit::Isolation,
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
+    pub(super) files: Files,
     pub(super) current: Mutex<Option<Arc<Loaded>>>,
     opened: Option<Opened>,
 }
@@ -56,7 +57,7 @@ impl Engine {
         let (home, place) = (home.clone(), place.cloned());
         let open = move || {
             let config = home.config()?;
-            let locked = place.is_none() && store::marker::is_set(&home.run());
+            let locked = store::marker::is_set(&home.run());
             let key = if locked { return Err(owner::locked()) } else { owner::open_use_key(&config, place.as_ref())? };
             Self::open(&home, Some(key), audit::Isolation::InProcess)
         };
@@ -72,6 +73,7 @@ impl Engine {
         let opened = key.map(|key| Opened::new(home, &config, key)).transpose()?;
         Ok(Arc::new(Self {
             audit: AuditLog::open(&home.audit(), audit::Options { durable })?,
+            files: Files::of(home),
             home: home.clone(),
             config,
             isolation,
@@ -84,7 +86,12 @@ impl Engine {
     /// Whether the use key is not open.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.opened.is_none()
+        self.opened.is_none() || self.was_locked()
+    }
+
+    /// Whether a human locked the home since. A broker ends by itself then; an engine in a caller's process asks.
+    pub(super) fn was_locked(&self) -> bool {
+        self.isolation == audit::Isolation::InProcess && store::marker::is_set(&self.home.run())
     }
 
     pub(super) fn opened(&self) -> Result<&Opened> {

@@ -110,6 +110,26 @@ mod tests {
     }
 
     #[test]
+    fn a_linked_directory_may_name_another_linked_project_once_it_was_chosen_there() {
+        let folder = tempfile::tempdir().expect("temp dir");
+        let home = crate::home::Home::locate(Some(folder.path())).expect("home");
+        let document = document();
+        let id = |name| document.project_named(&label(name)).expect("known").id;
+        let here = Path::new("/srv/production");
+        let named = |project| {
+            find(&document, &proposal("/srv/production", project), &State::read(&home)).map(|place| place.project)
+        };
+        assert!(named("agents").is_err());
+        State::choose_project(&home, here, id("agents")).expect("written");
+        assert_eq!(named("agents").expect("chosen"), label("agents"));
+        assert_eq!(named("production").expect("linked"), label("production"));
+        State::choose_project(&home, here, id("unlinked")).expect("written");
+        assert!(named("unlinked").is_err() && named("agents").is_err());
+        State::choose_project(&home, Path::new("/tmp/clone"), id("production")).expect("written");
+        assert!(find(&document, &proposal("/tmp/clone", "production"), &State::read(&home)).is_err());
+    }
+
+    #[test]
     fn a_name_reaches_linked_projects_only() {
         let choose = |name| {
             let selection = Selection { project: Some(label(name)), ..Selection::default() };

@@ -11,7 +11,7 @@ use crate::home::Home;
 use crate::secret_ref::Label;
 use crate::store::{HomeLock, atomic};
 
-const FILE: &str = "state.json";
+pub(super) const FILE: &str = "state.json";
 const MAX_STATE: u64 = 1 << 20;
 
 /// The environment in use, by project, and the project in use, by directory.

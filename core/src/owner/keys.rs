@@ -145,7 +145,7 @@ fn read_key(mut source: impl Read) -> Result<UseKey> {
 }
 
 pub(crate) fn locked() -> Error {
-    Error::new(ErrorCode::StoreLocked, "the store is locked: its use key is under a passphrase").at(Stage::Resolve)
+    Error::new(ErrorCode::StoreLocked, "the store is locked until a human unlocks it").at(Stage::Resolve)
 }
 
 fn unavailable(why: String) -> Error {

@@ -93,9 +93,10 @@ pub fn init(home: &Home, options: InitOptions, serve: Serve) -> Result<(InitRepo
         return Err(Error::new(ErrorCode::AlreadyInitialized, format!("there is a home at {}", home.root().display())));
     }
     let home = home.clone();
-    let mut child = fork(move |parent| {
+    let inherited = descriptors(options.passphrase, Some(&options.unlock));
+    let mut child = fork(&inherited, move |parent| {
         let made = make(&home, &options);
-        go_on(parent, home, made, serve);
+        go_on(parent, options.passphrase, home, made, serve);
     })?;
     let report = child.answer()?;
     Ok((report, Opened { child }))
@@ -106,14 +107,24 @@ pub fn init(home: &Home, options: InitOptions, serve: Serve) -> Result<(InitRepo
 /// # Errors
 /// `wrong_passphrase`, `owner_required` without a terminal, `store_unavailable`, `store_corrupted`.
 pub fn unlock(home: &Home, passphrase: PassphraseSource, place: Option<Unlock>, serve: Serve) -> Result<Opened> {
-    home.config()?;
     let home = home.clone();
-    let mut child = fork(move |parent| {
+    let config = home.config()?;
+    let inherited = descriptors(passphrase, Some(place.as_ref().unwrap_or(&config.unlock)));
+    let mut child = fork(&inherited, move |parent| {
         let opened = open(&home, passphrase, place.as_ref()).map(|key| ((), key));
-        go_on(parent, home, opened, serve);
+        go_on(parent, passphrase, home, opened, serve);
     })?;
     child.answer::<()>()?;
     Ok(Opened { child })
+}
+
+/// What a child reads from descriptors that its caller named.
+fn descriptors(passphrase: PassphraseSource, place: Option<&Unlock>) -> Vec<i32> {
+    let mut numbers = passphrase.descriptors();
+    if let Some(Unlock::Fd(number)) = place {
+        numbers.push(*number);
+    }
+    numbers
 }
 
 /// A child that was started to serve.
@@ -136,12 +147,18 @@ impl Spawned {
 /// # Errors
 /// `internal` where there are several threads or no process is to be had.
 pub fn spawn(work: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>) -> Result<Spawned> {
-    let child = fork(move |parent| serve_then(parent, work))?;
+    let child = fork(&[], move |parent| serve_then(parent, &[], work))?;
     Ok(Spawned { child })
 }
 
 /// Says what was made, waits for the word to go on, and becomes the broker.
-fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>, serve: Serve) {
+fn go_on<R: Serialize>(
+    mut parent: Parent,
+    source: PassphraseSource,
+    home: Home,
+    made: Result<(R, UseKey)>,
+    serve: Serve,
+) {
     let key = match made {
         Ok((report, key)) => {
             if parent.say(Ok(report)).is_err() {
@@ -157,12 +174,12 @@ fn go_on<R: Serialize>(mut parent: Parent, home: Home, made: Result<(R, UseKey)>
     if !matches!(parent.next::<bool>(), Ok(Some(true))) {
         return;
     }
-    serve_then(parent, move |ready| serve(home, Unlocked(key), ready));
+    serve_then(parent, &source.descriptors(), move |ready| serve(home, Unlocked(key), ready));
 }
 
 /// Detaches, serves, and says once whether it came to be ready.
-fn serve_then(parent: Parent, serve: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>) {
-    parent.detach();
+fn serve_then(parent: Parent, inherited: &[i32], serve: impl FnOnce(Box<dyn FnOnce() + Send>) -> Result<()>) {
+    parent.detach(inherited);
     let parent = std::sync::Arc::new(std::sync::Mutex::new(Some(parent)));
     let told = std::sync::Arc::clone(&parent);
     let say = move |said: Result<()>| {

@@ -4,7 +4,9 @@
 //! taken in that moment keeps working. It does not reach a child that is forked after the hardening.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +16,7 @@ use crate::error::{Error, ErrorCode, Result, Stage};
 
 /// Closes this process to others of the same user: no ptrace, no `/proc/PID/mem`, no core dump. First thing in `main`.
 pub fn harden() {
+    INHERITED.get_or_init(open_descriptors);
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: prctl with these arguments reads no memory of ours.
     unsafe {
@@ -44,7 +47,9 @@ pub(crate) struct Parent {
 ///
 /// # Errors
 /// `internal` where there are several threads or the system has no process to give.
-pub(crate) fn fork(work: impl FnOnce(Parent)) -> Result<Child> {
+///
+/// Of what the caller's caller left open, the child keeps the three streams and the descriptors in `keep`.
+pub(crate) fn fork(keep: &[i32], work: impl FnOnce(Parent)) -> Result<Child> {
     if threads() > 1 {
         return Err(failed("a passphrase is only read by a child of a process with one thread"));
     }
@@ -55,6 +60,7 @@ pub(crate) fn fork(work: impl FnOnce(Parent)) -> Result<Child> {
         0 => {
             drop(ours);
             harden();
+            close_inherited(&[keep, &[theirs.as_raw_fd()]].concat());
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 if let Ok(parent) = Parent::new(theirs) {
                     work(parent);
@@ -113,13 +119,10 @@ impl Parent {
         read_line(&mut self.reader)
     }
 
-    /// Lets go of everything the caller gave this process: its session, its folder, its streams and its descriptors, so
+    /// Lets go of what the caller gave this process: its session, its folder, its streams and the descriptors named, so
     /// that nobody waits for the end of a pipe that a broker holds.
-    pub(crate) fn detach(&self) {
-        use std::os::fd::AsRawFd;
-        let keep = [self.reader.get_ref().as_raw_fd(), self.writer.as_raw_fd()];
-        // SAFETY: plain system calls on numbers; the two descriptors of ours are left open, and this process, forked for
-        // this one task, holds no other that it uses.
+    pub(crate) fn detach(&self, inherited: &[i32]) {
+        // SAFETY: plain system calls on numbers; the descriptors named were the caller's and are read by now.
         unsafe {
             libc::setsid();
             libc::chdir(c"/".as_ptr());
@@ -129,11 +132,8 @@ impl Parent {
                     libc::dup2(null, stream);
                 }
             }
-            let limit = libc::sysconf(libc::_SC_OPEN_MAX).clamp(256, 65_536);
-            for number in 3..i32::try_from(limit).unwrap_or(65_536) {
-                if !keep.contains(&number) {
-                    libc::close(number);
-                }
+            for number in inherited.iter().filter(|number| **number > 2) {
+                libc::close(*number);
             }
         }
     }
@@ -156,6 +156,26 @@ fn read_line<T: DeserializeOwned>(socket: &mut BufReader<UnixStream>) -> Result<
         Ok(0) => Ok(None),
         Ok(_) => serde_json::from_str(&line).map(Some).map_err(|_| failed("the owner's child is not understood")),
         Err(_) => Err(failed("the owner's child went away")),
+    }
+}
+
+/// What the caller of this process left open beyond the three streams.
+static INHERITED: OnceLock<Vec<i32>> = OnceLock::new();
+
+fn open_descriptors() -> Vec<i32> {
+    let names = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let listed: Vec<i32> = names.filter_map(|name| name.ok()?.file_name().to_str()?.parse().ok()).collect();
+    // The descriptor of the listing is among those listed, and closed by now.
+    // SAFETY: fcntl only asks.
+    let open = |number: &i32| *number > 2 && unsafe { libc::fcntl(*number, libc::F_GETFD) } >= 0;
+    listed.into_iter().filter(open).collect()
+}
+
+/// Closes what the caller left open and nothing that this process opened itself.
+fn close_inherited(keep: &[i32]) {
+    for number in INHERITED.get().into_iter().flatten().filter(|number| !keep.contains(number)) {
+        // SAFETY: the descriptor was open before `main` and belongs to nothing in this process.
+        unsafe { libc::close(*number) };
     }
 }
 

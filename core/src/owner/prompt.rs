@@ -32,6 +32,14 @@ impl PassphraseSource {
         fd.map_or(Self::Terminal, Self::Fd)
     }
 
+    /// The descriptors it is read from.
+    pub(crate) fn descriptors(self) -> Vec<i32> {
+        match self {
+            Self::Terminal => Vec::new(),
+            Self::Fd(number) => vec![number],
+        }
+    }
+
     /// How often it is worth asking.
     pub(crate) fn attempts(self) -> usize {
         match self {

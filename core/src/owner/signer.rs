@@ -51,7 +51,9 @@ impl Owner {
             ));
         }
         let home = home.clone();
-        let child = fork(move |mut parent| Session { home, config, source, owner: None }.serve(&mut parent))?;
+        let child = fork(&source.descriptors(), move |mut parent| {
+            Session { home, config, source, owner: None }.serve(&mut parent)
+        })?;
         Ok(Self { child: Some(child) })
     }
 

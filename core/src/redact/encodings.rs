@@ -59,6 +59,9 @@ pub(super) struct Form {
     /// Where its bytes stand in [`Forms::bytes`].
     pub(super) range: Range<usize>,
     pub(super) kind: Kind,
+    /// Whether a piece of it at a line's edge is redacted. A value of many lines has each line as a form of its own; its
+    /// first line is often a known one.
+    pub(super) at_edges: bool,
     /// Which of the known values it is a form of.
     pub(super) owner: usize,
     /// The character before the form, where it holds bits of the value.
@@ -78,7 +81,7 @@ pub(super) struct Forms {
 impl Forms {
     pub(super) fn of(known: &[Known<'_>], wire: &[Known<'_>]) -> Self {
         // The buffer never grows: a reallocation would leave an unwiped copy behind.
-        let room = known.iter().map(|known| 10 * known.value.len() + 64).sum::<usize>()
+        let room = known.iter().map(|known| 16 * known.value.len() + 128).sum::<usize>()
             + wire.iter().map(|wire| wire.value.len()).sum::<usize>();
         let mut forms = Self { bytes: Zeroizing::new(Vec::with_capacity(room)), list: Vec::new(), short: Vec::new() };
         for (owner, known) in known.iter().enumerate() {
@@ -142,7 +145,8 @@ impl Forms {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
         let (left, right) = (Partial::default(), Partial::default());
-        Form { range: start..self.bytes.len(), kind, owner, left, right }
+        let at_edges = kind == Kind::Text && !bytes.contains(&b'\n');
+        Form { range: start..self.bytes.len(), kind, at_edges, owner, left, right }
     }
 
     /// The base64 characters that depend on nothing but the value where it starts `shift` bytes after a multiple of
@@ -164,7 +168,7 @@ impl Forms {
             let mask = 0x3f & !(0x3f >> (last_bit % 6));
             right = Partial { mask, bits: sextet(value, shift, last) & mask };
         }
-        self.list.push(Form { range: start..self.bytes.len(), kind: Kind::Base64, owner, left, right });
+        self.list.push(Form { range: start..self.bytes.len(), kind: Kind::Base64, at_edges: true, owner, left, right });
     }
 
     fn add_hex(&mut self, owner: usize, value: &[u8]) {
@@ -173,7 +177,7 @@ impl Forms {
             self.bytes.extend([HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
         }
         let (left, right) = (Partial::default(), Partial::default());
-        self.list.push(Form { range: start..self.bytes.len(), kind: Kind::Hex, owner, left, right });
+        self.list.push(Form { range: start..self.bytes.len(), kind: Kind::Hex, at_edges: true, owner, left, right });
     }
 }
 

@@ -1,9 +1,34 @@
 //! Reads one character of a text under layers of escapes: percent (RFC 3986), JSON (RFC 8259), HTML.
 //!
-//! A reader at depth `d` sees what `d` decoders in a row would see, each of them decoding all three kinds.
+//! A layer is what one decoder undoes. Which decoders a text is meant for is not known, so a character is read under
+//! every order of them.
 
-/// The layers looked through: an escape of an escape, and two more.
-pub(super) const MAX_DEPTH: u8 = 4;
+use Layer::{Html, Json, Percent};
+
+/// What a decoder undoes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layer {
+    Percent,
+    Json,
+    Html,
+}
+
+/// The layers under the outermost: an escape of an escape of an escape is read.
+const UNDER: [&[Layer]; 13] = [
+    &[],
+    &[Percent],
+    &[Json],
+    &[Html],
+    &[Percent, Percent],
+    &[Percent, Json],
+    &[Percent, Html],
+    &[Json, Percent],
+    &[Json, Json],
+    &[Json, Html],
+    &[Html, Percent],
+    &[Html, Json],
+    &[Html, Html],
+];
 
 /// The longest spelling of one character that is still read, in bytes of the text.
 const MAX_SPELLING: usize = 1024;
@@ -58,32 +83,65 @@ impl<'t> Reader<'t> {
         Self { text, ran_off: false }
     }
 
-    /// The character at a place, seen through `depth` layers; `None` at the end of the text.
-    pub(super) fn unit(&mut self, depth: u8, at: usize) -> Option<Unit> {
+    /// Gives the character at a place in every reading, each once or a few times.
+    pub(super) fn readings(&mut self, at: usize, mut give: impl FnMut(Unit)) {
+        let Some(&byte) = self.text.get(at) else {
+            self.ran_off = true;
+            return;
+        };
+        let plain = Unit::byte(byte, at + 1);
+        give(plain);
+        if !is_special(byte) {
+            return;
+        }
+        for under in UNDER {
+            let Some(head) = self.unit(under, at) else { continue };
+            if head != plain {
+                give(head);
+            }
+            let layer = match head.ascii() {
+                b'%' => Percent,
+                b'\\' => Json,
+                b'&' => Html,
+                _ => continue,
+            };
+            if let Some(unit) = self.escape(layer, under, at, head) {
+                give(unit);
+            }
+        }
+    }
+
+    /// The character at a place, seen through some layers; `None` at the end of the text.
+    fn unit(&mut self, layers: &[Layer], at: usize) -> Option<Unit> {
         let Some(&byte) = self.text.get(at) else {
             self.ran_off = true;
             return None;
         };
-        if depth == 0 || !is_special(byte) {
+        let Some((&layer, under)) = layers.split_last().filter(|_| is_special(byte)) else {
             return Some(Unit::byte(byte, at + 1));
-        }
-        let head = self.unit(depth - 1, at)?;
-        let escape = match head.ascii() {
-            b'%' => self.percent(depth - 1, head.next),
-            b'\\' => self.backslash(depth - 1, head.next),
-            b'&' => self.entity(depth - 1, head.next),
-            _ => None,
         };
-        Some(escape.filter(|unit| unit.next - at <= MAX_SPELLING).unwrap_or(head))
+        let head = self.unit(under, at)?;
+        Some(self.escape(layer, under, at, head).unwrap_or(head))
     }
 
-    fn percent(&mut self, depth: u8, at: usize) -> Option<Unit> {
-        let (value, next) = self.hex(depth, at, 2)?;
+    /// The character an escape of one layer stands for, if one begins here.
+    fn escape(&mut self, layer: Layer, under: &[Layer], at: usize, head: Unit) -> Option<Unit> {
+        let unit = match (layer, head.ascii()) {
+            (Percent, b'%') => self.percent(under, head.next),
+            (Json, b'\\') => self.backslash(under, head.next),
+            (Html, b'&') => self.entity(under, head.next),
+            _ => None,
+        };
+        unit.filter(|unit| unit.next - at <= MAX_SPELLING)
+    }
+
+    fn percent(&mut self, under: &[Layer], at: usize) -> Option<Unit> {
+        let (value, next) = self.hex(under, at, 2)?;
         Some(Unit::byte(value as u8, next))
     }
 
-    fn backslash(&mut self, depth: u8, at: usize) -> Option<Unit> {
-        let letter = self.unit(depth, at)?;
+    fn backslash(&mut self, under: &[Layer], at: usize) -> Option<Unit> {
+        let letter = self.unit(under, at)?;
         let byte = match letter.ascii() {
             b'n' => b'\n',
             b'r' => b'\r',
@@ -91,9 +149,9 @@ impl<'t> Reader<'t> {
             b'b' => 8,
             b'f' => 12,
             plain @ (b'"' | b'\\' | b'/' | b'\'') => plain,
-            b'u' => return self.utf16(depth, letter.next),
+            b'u' => return self.utf16(under, letter.next),
             b'x' => {
-                let (value, next) = self.hex(depth, letter.next, 2)?;
+                let (value, next) = self.hex(under, letter.next, 2)?;
                 return char::from_u32(value).map(|char| Unit::char(char, next));
             }
             _ => return None,
@@ -102,21 +160,21 @@ impl<'t> Reader<'t> {
     }
 
     /// Four hex digits, and the low half of a surrogate pair where they are a high one.
-    fn utf16(&mut self, depth: u8, at: usize) -> Option<Unit> {
-        let (high, next) = self.hex(depth, at, 4)?;
+    fn utf16(&mut self, under: &[Layer], at: usize) -> Option<Unit> {
+        let (high, next) = self.hex(under, at, 4)?;
         if let Some(char) = char::from_u32(high) {
             return Some(Unit::char(char, next));
         }
-        let backslash = self.unit(depth, next).filter(|unit| unit.ascii() == b'\\')?;
-        let letter = self.unit(depth, backslash.next).filter(|unit| unit.ascii() == b'u')?;
-        let (low, next) = self.hex(depth, letter.next, 4)?;
+        let backslash = self.unit(under, next).filter(|unit| unit.ascii() == b'\\')?;
+        let letter = self.unit(under, backslash.next).filter(|unit| unit.ascii() == b'u')?;
+        let (low, next) = self.hex(under, letter.next, 4)?;
         surrogate_pair(high, low).map(|char| Unit::char(char, next))
     }
 
-    fn entity(&mut self, depth: u8, mut at: usize) -> Option<Unit> {
+    fn entity(&mut self, under: &[Layer], mut at: usize) -> Option<Unit> {
         let mut name = [0; MAX_ENTITY];
         for len in 0..MAX_ENTITY {
-            let unit = self.unit(depth, at)?;
+            let unit = self.unit(under, at)?;
             at = unit.next;
             match unit.ascii() {
                 b';' => return entity(&name[..len]).map(|char| Unit::char(char, at)),
@@ -127,10 +185,10 @@ impl<'t> Reader<'t> {
         None
     }
 
-    fn hex(&mut self, depth: u8, mut at: usize, digits: usize) -> Option<(u32, usize)> {
+    fn hex(&mut self, under: &[Layer], mut at: usize, digits: usize) -> Option<(u32, usize)> {
         let mut value = 0;
         for _ in 0..digits {
-            let unit = self.unit(depth, at)?;
+            let unit = self.unit(under, at)?;
             value = value << 4 | hex_digit(unit.ascii())?;
             at = unit.next;
         }

@@ -64,8 +64,10 @@ impl Scanner {
         let mut view_shortest = shortest;
         let mut faint = Vec::new();
         for index in 0..forms.list.len() {
-            if forms.list[index].kind == Kind::Text {
-                add_view(&mut forms, index, &mut pieces, &mut view_shortest, &mut faint);
+            match forms.list[index].kind {
+                Kind::Text => add_view(&mut forms, index, &mut pieces, &mut view_shortest, &mut faint),
+                Kind::Base64 => add_url_safe(&mut forms, index, &mut pieces),
+                Kind::Hex | Kind::Exact => {}
             }
         }
         let bounds: Vec<_> = pieces.iter().map(|piece| (piece.start, piece.end)).collect();
@@ -139,6 +141,23 @@ fn add_view(forms: &mut Forms, index: usize, pieces: &mut Vec<Piece>, shortest: 
     let start = forms.bytes.len();
     forms.bytes.extend_from_slice(&view);
     pieces.push(Piece { start, end: forms.bytes.len(), form: index, places: Some(places.into()) });
+}
+
+/// Adds the URL-safe spelling of a base64 form where it differs from the form.
+fn add_url_safe(forms: &mut Forms, index: usize, pieces: &mut Vec<Piece>) {
+    let range = forms.list[index].range.clone();
+    if forms.bytes[range.clone()].iter().any(|byte| matches!(byte, b'+' | b'/')) {
+        let start = forms.bytes.len();
+        forms.bytes.extend_from_within(range);
+        for byte in &mut forms.bytes[start..] {
+            *byte = match *byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => other,
+            };
+        }
+        pieces.push(Piece { start, end: forms.bytes.len(), form: index, places: None });
+    }
 }
 
 /// A search as far as it has come in one stream.
@@ -314,7 +333,7 @@ fn add_hits(
     }
     if let Some((back, place)) = line
         && offset > back
-        && scanner.forms.list[piece.form].kind != Kind::Exact
+        && scanner.forms.list[piece.form].at_edges
     {
         hits.push(Hit { first: place, last: place, form: piece.form, from: piece.place(offset - back) });
     }

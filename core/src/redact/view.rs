@@ -21,6 +21,16 @@ const UNSETTLED: usize = 3 * MAX_ENTITY;
 /// Marks the place of a `u` or `x` that stood behind a backslash.
 const ESCAPED: u64 = 1 << 63;
 
+/// Marks the place of a byte that was written as `\u0000`.
+const BY_JSON: u64 = 1 << 62;
+
+/// Counts, beside the place, the backslashes of a run.
+const ONE_BACKSLASH: u64 = 1 << 56;
+const BACKSLASHES: u64 = BY_JSON - ONE_BACKSLASH;
+
+/// The place itself.
+const PLACE: u64 = ONE_BACKSLASH - 1;
+
 /// The view as far as it is read.
 #[derive(Default)]
 pub(super) struct View {
@@ -30,8 +40,10 @@ pub(super) struct View {
     places: Vec<u64>,
     /// The next decoded byte to look at.
     checked: usize,
-    /// How many more bytes an escape left open may take.
-    pending: u8,
+    /// How long the view may become before every `%` and backslash in it is surely no open escape.
+    open: usize,
+    /// The same for `&`.
+    open_entity: usize,
     /// How many plain bytes may follow before the view closes; 0 where it is closed.
     left: u8,
     /// The view begins at the beginning of a line.
@@ -60,7 +72,7 @@ impl View {
             view.push(NORMAL[usize::from(*byte)], place as u64);
         }
         view.cut_unsettled();
-        let places = view.places.iter().map(|place| (place & !ESCAPED) as u32).collect();
+        let places = view.places.iter().map(|place| (place & PLACE) as u32).collect();
         (Zeroizing::new(std::mem::take(&mut view.units)), places)
     }
 
@@ -72,7 +84,7 @@ impl View {
     pub(super) fn clear(&mut self) {
         self.units.clear();
         self.places.clear();
-        (self.checked, self.pending, self.left) = (0, 0, 0);
+        (self.checked, self.open, self.open_entity, self.left) = (0, 0, 0, 0);
     }
 
     /// Reads on until the text ends or the view closes; gives how many bytes were read.
@@ -86,13 +98,12 @@ impl View {
             if is_special(byte) {
                 self.left = AFTER;
                 at += self.special(&text[at..], place + at as u64);
-            } else if self.pending > 0 {
+            } else if self.units.len() < self.open || byte == b';' {
                 self.push(NORMAL[usize::from(byte)], place + at as u64);
                 self.left -= 1;
                 at += 1;
             } else {
-                let run = plain_run(&text[at..], usize::from(self.left));
-                self.extend(&text[at..at + run], place + at as u64);
+                let run = self.plain(&text[at..], place + at as u64);
                 self.left -= run as u8;
                 at += run;
             }
@@ -102,7 +113,7 @@ impl View {
 
     /// Where the spelling of a decoded byte begins.
     pub(super) fn place(&self, unit: usize) -> u64 {
-        self.places[unit] & !ESCAPED
+        self.places[unit] & PLACE
     }
 
     /// Whether a decoded byte is a line feed or carriage return that was escaped.
@@ -112,7 +123,8 @@ impl View {
 
     /// The decoded bytes that can be looked at, from the first one not yet looked at; all of them once it is closed.
     pub(super) fn take_settled(&mut self, stride: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
-        let open = if self.is_open() && self.pending > 0 { UNSETTLED } else { 0 };
+        let pending = self.is_open() && self.units.len() < self.open.max(self.open_entity);
+        let open = if pending { UNSETTLED } else { 0 };
         let end = self.units.len().saturating_sub(open + 7);
         let range = self.checked..end;
         while self.checked < end {
@@ -129,6 +141,8 @@ impl View {
             self.units.drain(..drop);
             self.places.drain(..drop);
             self.checked = KEEP;
+            self.open = self.open.saturating_sub(drop);
+            self.open_entity = self.open_entity.saturating_sub(drop);
             self.at_line_start = false;
         }
     }
@@ -136,7 +150,7 @@ impl View {
     /// Drops the end as far as a character behind it could change it.
     fn cut_unsettled(&mut self) {
         let tail = self.units.len().saturating_sub(MAX_ENTITY + 2);
-        if let Some(open) = (tail..self.units.len()).find(|&unit| self.room_after(unit) > 0) {
+        if let Some(open) = (tail..self.units.len()).find(|&unit| unit + self.room(unit) >= self.units.len()) {
             self.units.truncate(open);
             self.places.truncate(open);
         }
@@ -147,9 +161,24 @@ impl View {
         self.places.extend(place..place + plain.len() as u64);
     }
 
+    /// The plain bytes at the front, as many as there are and the view takes.
+    fn plain(&mut self, text: &[u8], place: u64) -> usize {
+        let text = &text[..text.len().min(usize::from(self.left))];
+        self.units.reserve(text.len());
+        self.places.reserve(text.len());
+        for (run, byte) in text.iter().enumerate() {
+            if STOPS[usize::from(*byte)] {
+                return run;
+            }
+            self.units.push(NORMAL[usize::from(*byte)]);
+            self.places.push(place + run as u64);
+        }
+        text.len()
+    }
+
     /// A byte that may begin an escape, with the escape where it is a plain one.
     fn special(&mut self, text: &[u8], place: u64) -> usize {
-        if self.pending == 0 {
+        if self.units.len() >= self.open {
             match *text {
                 [b'\\', letter, ..] if !is_special(letter) && !matches!(letter, b'u' | b'x' | b'U' | b'X' | b'\n') => {
                     self.units.push(NORMAL[usize::from(letter)]);
@@ -159,7 +188,7 @@ impl View {
                 }
                 [b'%', high, low, ..] => {
                     if let (Some(high), Some(low)) = (hex_digit(high), hex_digit(low)) {
-                        self.push_decoded((high << 4 | low) as u8, place);
+                        self.push_decoded((high << 4 | low) as u8, place, 1);
                         self.left -= 2;
                         return 3;
                     }
@@ -171,66 +200,85 @@ impl View {
         1
     }
 
-    fn push_decoded(&mut self, byte: u8, place: u64) {
+    /// Adds what an escape gave. A backslash counts as many times as the outermost layer must have written it.
+    fn push_decoded(&mut self, byte: u8, place: u64, weight: u64) {
         self.push(NORMAL[usize::from(byte)], place);
+        if let Some(at) = self.places.last_mut()
+            && weight > 1
+        {
+            *at |= BY_JSON;
+            if byte == b'\\' {
+                *at = plus_backslashes(*at, weight - 1);
+            }
+        }
     }
 
     /// Adds a byte, and undoes the escape it completes.
     fn push(&mut self, unit: u8, place: u64) {
-        let was_pending = self.pending > 0;
-        self.pending = self.pending.saturating_sub(1);
-        match self.units.last_mut() {
-            // Backslashes melt into what follows them, however many there are.
-            Some(last) if *last == b'\\' => {
+        match (self.units.last_mut(), self.places.last_mut()) {
+            // Backslashes melt into what follows them, however many there are; of what may begin an escape it is not yet
+            // known what follows.
+            (Some(last), Some(at)) if *last == b'\\' && !matches!(unit, b'%' | b'&') => {
                 *last = unit;
-                if matches!(unit, b'u' | b'x') {
-                    *self.places.last_mut().expect("a place for each unit") |= ESCAPED;
+                if unit == b'\\' {
+                    *at = plus_backslashes(*at, 1);
+                } else if matches!(unit, b'u' | b'x') {
+                    *at |= ESCAPED;
                 }
             }
             _ => {
                 self.units.push(unit);
-                self.places.push(place);
+                self.places.push(if unit == b'\\' { place + ONE_BACKSLASH } else { place });
             }
         }
         let top = self.units.len() - 1;
-        if was_pending && (unit == b';' || unit.is_ascii_hexdigit()) && self.reduce(top) {
-            return;
+        let reduced = match unit {
+            b';' => top < self.open_entity && self.reduce(top),
+            _ => top < self.open && unit.is_ascii_hexdigit() && self.reduce(top),
+        };
+        if !reduced {
+            match self.room(top) {
+                0 => {}
+                room if unit == b'&' => self.open_entity = top + 1 + room,
+                room => self.open = self.open.max(top + 1 + room),
+            }
         }
-        self.pending = self.pending.max(self.room_after(top));
     }
 
-    /// How many bytes after this one could complete an escape that begins here.
-    fn room_after(&self, unit: usize) -> u8 {
-        let full = match self.units[unit] {
+    /// How many bytes an escape that begins here takes after this one; 0 where none begins.
+    #[inline]
+    fn room(&self, unit: usize) -> usize {
+        match self.units[unit] {
             b'\\' => 1,
             b'%' => 2,
             b'&' => MAX_ENTITY + 1,
             b'u' if self.places[unit] & ESCAPED != 0 => 4,
             b'x' if self.places[unit] & ESCAPED != 0 => 2,
             _ => 0,
-        };
-        (full + unit + 1).saturating_sub(self.units.len()) as u8
+        }
     }
 
     /// Undoes the escape that ends with the last byte, if there is one.
     fn reduce(&mut self, top: usize) -> bool {
         let Some((begin, decoded)) = self.escape_ending(top) else { return false };
         let place = self.place(begin);
+        // Each layer halves the backslashes in front; the layer that finds an odd number takes one for the escape.
+        let backslashes = (self.places[begin] & BACKSLASHES) / ONE_BACKSLASH;
+        let taken = backslashes & backslashes.wrapping_neg();
+        let in_json = self.places[begin..].iter().any(|place| place & BY_JSON != 0);
+        let weight = if in_json { (2 * taken).max(2) } else { (2 * taken).max(1) };
         self.units.truncate(begin);
         self.places.truncate(begin);
-        self.pending = self.pending_now();
+        if backslashes > taken {
+            self.units.push(b'\\');
+            self.places.push(plus_backslashes(place, backslashes - taken));
+        }
         match decoded {
-            Decoded::Byte(byte) => self.push_decoded(byte, place),
-            Decoded::Char(char) => self.push_char(char, place),
+            Decoded::Byte(byte) => self.push_decoded(byte, place, weight),
+            Decoded::Char(char) => self.push_char(char, place, weight),
             Decoded::Half(half) => self.push_half(half, place),
         }
         true
-    }
-
-    /// Recounted with one more, as the next push takes one away.
-    fn pending_now(&self) -> u8 {
-        let tail = self.units.len().saturating_sub(MAX_ENTITY + 2);
-        (tail..self.units.len()).map(|unit| self.room_after(unit)).max().map_or(0, |room| room + u8::from(room > 0))
     }
 
     fn escape_ending(&self, top: usize) -> Option<(usize, Decoded)> {
@@ -260,10 +308,10 @@ impl View {
         Some((value, begin))
     }
 
-    fn push_char(&mut self, char: char, place: u64) {
+    fn push_char(&mut self, char: char, place: u64, weight: u64) {
         let mut buffer = [0; 4];
         for byte in char.encode_utf8(&mut buffer).bytes() {
-            self.push_decoded(byte, place);
+            self.push_decoded(byte, place, weight);
         }
     }
 
@@ -279,14 +327,14 @@ impl View {
                 let place = self.place(begin);
                 self.units.truncate(begin);
                 self.places.truncate(begin);
-                return self.push_char(char, place);
+                return self.push_char(char, place, 2);
             }
         }
         for byte in bytes {
             self.push(byte, place);
         }
         // Unsettled until the other half had time to come.
-        self.pending = self.pending.max(8);
+        self.open = self.open.max(self.units.len() + 8);
     }
 }
 
@@ -302,12 +350,21 @@ enum Decoded {
     Half(u32),
 }
 
-/// How many bytes at the front, at most `limit`, are neither special nor a line feed.
-#[inline]
-fn plain_run(text: &[u8], limit: usize) -> usize {
-    let text = &text[..text.len().min(limit)];
-    text.iter().position(|byte| is_special(*byte) || *byte == b'\n').unwrap_or(text.len())
+fn plus_backslashes(place: u64, more: u64) -> u64 {
+    let count = (place & BACKSLASHES) / ONE_BACKSLASH + more;
+    place & !BACKSLASHES | count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH
 }
+
+/// The bytes a plain stretch ends at.
+static STOPS: [bool; 256] = {
+    let mut table = [false; 256];
+    table[b'%' as usize] = true;
+    table[b'\\' as usize] = true;
+    table[b'&' as usize] = true;
+    table[b';' as usize] = true;
+    table[b'\n' as usize] = true;
+    table
+};
 
 /// What a byte comes to: lower case, a plus for a space, and for a control character the letter JSON escapes it with.
 static NORMAL: [u8; 256] = {

@@ -1,7 +1,7 @@
 //! Decides whether a form stands at a place: follows form and text side by side, through every reading of an escape.
 
 use super::encodings::{Form, Kind};
-use super::escapes::{MAX_DEPTH, Reader, Unit, is_special};
+use super::escapes::{Reader, Unit, is_special};
 
 /// How much of a form must stand at a line's edge to be redacted; less would tell which known prefix a value has.
 const MIN_AT_EDGE: usize = 16;
@@ -59,7 +59,7 @@ impl Needle<'_> {
         if !whole && cut_behind(MIN_IN_WINDOW) {
             return Outcome::Open(ends.cut);
         }
-        if self.form.kind != Kind::Exact && whole && cut_behind(MIN_AT_EDGE) {
+        if self.form.at_edges && whole && cut_behind(MIN_AT_EDGE) {
             return Outcome::Closed(text.len());
         }
         ends.edge.map_or(Outcome::None, Outcome::Closed)
@@ -118,22 +118,23 @@ impl Needle<'_> {
 
     /// One character, in every reading.
     fn step(self, text: &[u8], pair: Pair, from: usize, pairs: &mut Vec<Pair>, ends: &mut Ends) {
+        if self.form.kind == Kind::Exact {
+            if self.bytes[pair.form] == text[pair.text] {
+                pairs.push(Pair { text: pair.text + 1, form: pair.form + 1 });
+            }
+            return;
+        }
         let mut reader = Reader::new(text);
-        let mut last = None;
-        let depths = if self.form.kind == Kind::Exact { 0 } else { MAX_DEPTH };
-        for depth in 0..=depths {
-            let unit = reader.unit(depth, pair.text);
-            let Some(unit) = unit.filter(|_| unit != last) else { continue };
-            last = Some(unit);
+        reader.readings(pair.text, |unit| {
             if self.takes(pair.form, unit) {
                 let next = Pair { text: unit.next, form: pair.form + unit.bytes().len() };
                 if let Err(at) = pairs.binary_search_by(|other| next.cmp(other)) {
                     pairs.insert(at, next);
                 }
-            } else if matches!(unit.bytes(), b"\n" | b"\r") && depths > 0 && pair.form - from >= MIN_AT_EDGE {
+            } else if self.form.at_edges && matches!(unit.bytes(), b"\n" | b"\r") && pair.form - from >= MIN_AT_EDGE {
                 ends.edge = ends.edge.max(Some(pair.text));
             }
-        }
+        });
         if reader.ran_off {
             ends.cut.push(pair);
         }
@@ -151,13 +152,14 @@ impl Needle<'_> {
             return end;
         }
         let mut take = |fits: &dyn Fn(u8) -> bool| {
-            let mut reader = Reader::new(text);
-            let mut readings = (0..=MAX_DEPTH).filter_map(|depth| reader.unit(depth, end));
-            match readings.find(|unit| matches!(unit.bytes(), [byte] if fits(*byte))) {
-                Some(unit) => end = unit.next,
-                None => return false,
-            }
-            true
+            let mut next = None;
+            Reader::new(text).readings(end, |unit| {
+                if matches!(unit.bytes(), [byte] if fits(*byte)) {
+                    next = next.max(Some(unit.next));
+                }
+            });
+            end = next.unwrap_or(end);
+            next.is_some()
         };
         take(&|byte| self.form.right.fits(byte));
         while take(&|byte| byte == b'=') {}

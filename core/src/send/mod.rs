@@ -72,6 +72,13 @@ impl Sender {
         };
         let answer = client.request(request_of(armed)?).await.map_err(|why| send_error(&why))?;
         let (mut parts, body) = answer.into_parts();
+        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(Error::new(
+                ErrorCode::UpstreamUnreachable,
+                "the upstream changed to a protocol that cannot be searched",
+            )
+            .with_retryable(false));
+        }
         let reason = parts
             .extensions
             .remove::<hyper::ext::ReasonPhrase>()

@@ -47,7 +47,7 @@ pub(crate) fn encode(coding: Coding, data: &[u8]) -> Vec<u8> {
 
 /// So many zero bytes, coded: small on the wire, large when opened.
 pub(crate) fn bomb(coding: Coding, length: u64) -> Vec<u8> {
-    const BLOCK: [u8; 64 << 10] = [0; 64 << 10];
+    static BLOCK: [u8; 64 << 10] = [0; 64 << 10];
     let fill = |out: &mut dyn Write| {
         let mut left = length;
         while left > 0 {

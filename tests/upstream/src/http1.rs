@@ -13,8 +13,9 @@ use tokio::sync::mpsc;
 
 use crate::http1::read::{Gone, Reader};
 use crate::message::{Chunks, Reply, Request};
-use crate::record::{Head, Outcome, Ticket, latin1};
+use crate::record::{Outcome, latin1};
 use crate::routes::Router;
+use crate::ticket::{Head, Ticket};
 
 /// Serves one connection until either side ends it.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Send>(stream: S, router: &Router) {

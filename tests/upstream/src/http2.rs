@@ -18,8 +18,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::message::{Chunks, Framing, Payload, Reply, Request, parse_pairs};
-use crate::record::{Head, Outcome, Ticket};
+use crate::record::Outcome;
 use crate::routes::Router;
+use crate::ticket::{Head, Ticket};
 
 type Body = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
 

@@ -14,6 +14,7 @@ mod options;
 mod record;
 mod routes;
 mod source;
+mod ticket;
 mod upstream;
 
 pub use certificate::Authority;

@@ -12,8 +12,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::options::{Api, Options, Protocol};
-use crate::record::{Connection, Recorder};
+use crate::record::Recorder;
 use crate::routes::Router;
+use crate::ticket::Connection;
 use crate::{http1, http2};
 
 const HANDSHAKE: Duration = Duration::from_secs(20);

@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::record::Ticket;
+use crate::ticket::Ticket;
 
 /// Where a request's body comes from.
 pub(crate) trait Chunks: Send {

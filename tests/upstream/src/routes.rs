@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::message::{Reply, Request};
 use crate::options::Api;
-use crate::record::{Connection, Ticket};
+use crate::ticket::{Connection, Ticket};
 
 /// The routes of one connection.
 pub(crate) struct Router {

@@ -33,7 +33,8 @@ fn wait(child: &mut Child) -> std::process::ExitStatus {
 
 #[test]
 fn it_says_where_it_listens_and_ends_with_its_stdin() {
-    let dir = std::env::temp_dir().join(format!("upstream-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
+    let dir = folder.path().join("upstream");
     let (mut child, ready) = spawn(&dir);
     let written: Value =
         serde_json::from_slice(&std::fs::read(dir.join("ready.json")).expect("ready.json")).expect("JSON");
@@ -48,5 +49,4 @@ fn it_says_where_it_listens_and_ends_with_its_stdin() {
     let (mut child, _) = spawn(&dir);
     let killed = Command::new("kill").arg(child.id().to_string()).status().expect("kill");
     assert!(killed.success() && wait(&mut child).success());
-    std::fs::remove_dir_all(dir).expect("removed");
 }

@@ -1,7 +1,7 @@
 //! The answer: raw as it comes, or as one envelope.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::time::Instant;
 
 use agentsecrets::{Buffered, Error, ErrorCode, Response, SecretName};
@@ -13,13 +13,13 @@ use crate::commands::session::Session;
 use crate::commands::{FAILED, OK};
 use crate::render::{Failure, Outcome, Output};
 
-/// Writes the body to stdout as it comes, byte for byte.
+/// Writes the body to stdout as it comes, byte for byte; at a terminal what follows begins on a line of its own.
 pub(super) async fn stream(args: &CallArgs, mut response: Response, output: &Output) -> Outcome {
     let mut stdout = std::io::stdout().lock();
     if args.include {
         stdout.write_all(&head(&response))?;
     }
-    let mut length = 0_u64;
+    let (mut length, mut last) = (0_u64, b'\n');
     while let Some(chunk) = response.chunk().await? {
         length += chunk.len() as u64;
         if let Some(limit) = args.max_response.filter(|limit| length > *limit) {
@@ -27,6 +27,10 @@ pub(super) async fn stream(args: &CallArgs, mut response: Response, output: &Out
         }
         stdout.write_all(&chunk)?;
         stdout.flush()?;
+        last = chunk.last().copied().unwrap_or(last);
+    }
+    if last != b'\n' && stdout.is_terminal() {
+        stdout.write_all(b"\n")?;
     }
     stdout.flush()?;
     drop(stdout);

@@ -52,7 +52,7 @@ fn body(args: &CallArgs, call: &mut Call) -> Result<()> {
         return Ok(());
     };
     let bytes = match (args.body_file(), text.as_str()) {
-        (Some(file), _) => std::fs::read(&file).map_err(|why| unreadable(&file.display().to_string(), &why))?,
+        (Some(file), _) => std::fs::read(&file).map_err(|why| unreadable("its file", &why))?,
         (None, "-") => {
             let mut bytes = Vec::new();
             std::io::stdin().lock().read_to_end(&mut bytes).map_err(|why| unreadable("stdin", &why))?;

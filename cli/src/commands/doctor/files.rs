@@ -1,7 +1,7 @@
 //! What can be seen from outside: permissions, the use key's place, the executable, the project file.
 
 use std::fs::Metadata;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use agentsecrets::owner::executable_of;
@@ -47,8 +47,9 @@ fn loose(root: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn is_private(metadata: &Metadata) -> bool {
-    // A symbolic link has no mode of its own, and the home makes none.
-    metadata.uid() == own_uid() && !metadata.file_type().is_symlink() && metadata.mode() & 0o077 == 0
+    // A symbolic link has no mode of its own, and the home makes none; a socket is guarded by its folder.
+    let kind = metadata.file_type();
+    metadata.uid() == own_uid() && !kind.is_symlink() && (kind.is_socket() || metadata.mode() & 0o077 == 0)
 }
 
 fn own_uid() -> u32 {

@@ -110,7 +110,7 @@ impl Import {
         }
         let act = session.sign(ActKind::Overwrite, &existing)?;
         for (name, entry) in entries {
-            let told = set(&session, name, entry, self.weak, &existing, act.as_ref())?;
+            let told = set(&session, &name, entry, self.weak, &existing, act.as_ref())?;
             if !output.is_json() {
                 tell(output, &told)?;
             }
@@ -149,13 +149,13 @@ impl Import {
 
 fn set(
     session: &Session,
-    name: SecretName,
+    name: &SecretName,
     entry: Entry,
     weak: bool,
     existing: &[Existing],
     act: Option<&SignedAct>,
 ) -> Result<Value> {
-    let overwritten = existing.iter().any(|(there, _)| *there == name);
+    let overwritten = existing.iter().any(|(there, _)| there == name);
     let Some(value) = entry.value else {
         return Err(Error::new(ErrorCode::Internal, "an entry without a value was to be stored"));
     };
@@ -173,14 +173,19 @@ fn tell(output: &Output, told: &Value) -> std::io::Result<()> {
 }
 
 fn read(file: &Path) -> Result<dotenv::Parsed> {
-    let cannot = |why: &str| Error::new(ErrorCode::InvalidCall, format!("{} cannot be read: {why}", file.display()));
-    let mut opened = std::fs::File::open(file).map_err(|why| cannot(&why.kind().to_string()))?;
+    let cannot = |why: &str| Error::new(ErrorCode::InvalidCall, format!("the file cannot be read: {why}"));
+    let opened = std::fs::File::open(file).map_err(|why| cannot(&why.kind().to_string()))?;
     let length = opened.metadata().map_err(|why| cannot(&why.kind().to_string()))?.len();
     if length > MAX_FILE {
         return Err(cannot("it is longer than 16 MiB"));
     }
     // Room for all of it at once: a growing buffer would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
-    std::io::Read::read_to_end(&mut opened, &mut bytes).map_err(|why| cannot(&why.kind().to_string()))?;
+    std::io::Read::read_to_end(&mut std::io::Read::take(opened, MAX_FILE + 1), &mut bytes)
+        .map_err(|why| cannot(&why.kind().to_string()))?;
+    // A pipe has no length beforehand.
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(cannot("it is longer than 16 MiB"));
+    }
     Ok(dotenv::parse(&bytes))
 }

@@ -121,7 +121,8 @@ fn name_of(typed: &str) -> Result<SecretName> {
 fn from_file(file: &Path) -> Result<SecretInput> {
     const ENOUGH: u64 = (64 << 10) + 16;
     let cannot = |why: std::io::Error| {
-        Error::new(ErrorCode::InvalidValue, format!("{} cannot be read: {}", file.display(), why.kind()))
+        // The path is not repeated: a value may have been typed in its place.
+        Error::new(ErrorCode::InvalidValue, format!("the file of --from-file cannot be read: {}", why.kind()))
     };
     let opened = std::fs::File::open(file).map_err(cannot)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(ENOUGH).unwrap_or_default() + 1));

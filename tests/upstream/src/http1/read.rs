@@ -19,7 +19,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    fn parse(raw: Bytes) -> Option<Self> {
+    fn parse(raw: &Bytes) -> Option<Self> {
         let mut lines = raw.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
         let mut words = lines.next()?.splitn(3, |byte| *byte == b' ');
         let method = String::from_utf8(words.next()?.to_vec()).ok()?;
@@ -92,7 +92,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         loop {
             if let Some(at) = find(&self.buffer[searched..], b"\r\n\r\n") {
                 let raw = self.buffer.split_to(searched + at + 4).freeze();
-                let head = Head::parse(raw).ok_or(io::ErrorKind::InvalidData)?;
+                let head = Head::parse(&raw).ok_or(io::ErrorKind::InvalidData)?;
                 self.left = head.body().ok_or(io::ErrorKind::InvalidData)?;
                 return Ok(Some(head));
             }

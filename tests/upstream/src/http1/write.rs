@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::message::{Framing, Payload, Reply};
-use crate::record::{Outcome, Ticket};
+use crate::record::Outcome;
+use crate::ticket::Ticket;
 
 /// Writes one reply. `Ok(false)` where the end of the body is the end of the connection; an error of kind
 /// `Interrupted` where the route asked to break off.

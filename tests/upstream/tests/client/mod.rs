@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-pub fn trusting(ca_pem: &str, alpn: &[&str]) -> ClientConfig {
+pub(crate) fn trusting(ca_pem: &str, alpn: &[&str]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(ca_pem.as_bytes()) {
         roots.add(certificate.expect("PEM")).expect("a certificate");
@@ -28,7 +28,7 @@ pub fn trusting(ca_pem: &str, alpn: &[&str]) -> ClientConfig {
 }
 
 /// The handshake alone, and why it failed.
-pub fn handshake(upstream: &Upstream) -> Result<(), String> {
+pub(crate) fn handshake(upstream: &Upstream) -> Result<(), String> {
     let name = ServerName::try_from("localhost").expect("a name");
     let mut tls = ClientConnection::new(Arc::new(trusting(upstream.ca_pem(), &[])), name).expect("TLS");
     let mut socket = TcpStream::connect(("127.0.0.1", upstream.port())).expect("a listener");
@@ -40,15 +40,15 @@ pub fn handshake(upstream: &Upstream) -> Result<(), String> {
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     Orderly,
     Abrupt,
 }
 
-pub struct Raw(pub StreamOwned<ClientConnection, TcpStream>);
+pub(crate) struct Raw(pub(crate) StreamOwned<ClientConnection, TcpStream>);
 
 impl Raw {
-    pub fn open(upstream: &Upstream) -> Self {
+    pub(crate) fn open(upstream: &Upstream) -> Self {
         let config = trusting(upstream.ca_pem(), &["http/1.1"]);
         let name = ServerName::try_from("localhost").expect("a name");
         let tls = ClientConnection::new(Arc::new(config), name).expect("TLS");
@@ -57,13 +57,13 @@ impl Raw {
         Self(StreamOwned::new(tls, socket))
     }
 
-    pub fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).expect("written");
         self.0.flush().expect("flushed");
     }
 
     /// One response with a `content-length`.
-    pub fn response(&mut self) -> String {
+    pub(crate) fn response(&mut self) -> String {
         let mut text = String::new();
         let mut byte = [0];
         while !text.ends_with("\r\n\r\n") {
@@ -81,7 +81,7 @@ impl Raw {
     }
 
     /// Everything until the connection ends.
-    pub fn rest(mut self) -> (Vec<u8>, End) {
+    pub(crate) fn rest(mut self) -> (Vec<u8>, End) {
         let mut bytes = Vec::new();
         match self.0.read_to_end(&mut bytes) {
             Ok(_) => (bytes, End::Orderly),
@@ -94,11 +94,11 @@ impl Raw {
 }
 
 /// One request on a connection of its own; the answer's head and body.
-pub fn get(upstream: &Upstream, target: &str, headers: &str) -> (String, Vec<u8>, End) {
+pub(crate) fn get(upstream: &Upstream, target: &str, headers: &str) -> (String, Vec<u8>, End) {
     exchange(upstream, &format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"))
 }
 
-pub fn post(upstream: &Upstream, target: &str, headers: &str, body: &str) -> (String, Vec<u8>, End) {
+pub(crate) fn post(upstream: &Upstream, target: &str, headers: &str, body: &str) -> (String, Vec<u8>, End) {
     let length = body.len();
     exchange(
         upstream,
@@ -117,7 +117,7 @@ fn exchange(upstream: &Upstream, request: &str) -> (String, Vec<u8>, End) {
 }
 
 /// The values of the chunks, and the lines after the last one.
-pub fn chunks(mut body: &[u8]) -> (Vec<Vec<u8>>, String) {
+pub(crate) fn chunks(mut body: &[u8]) -> (Vec<Vec<u8>>, String) {
     let mut found = Vec::new();
     loop {
         let at = body.windows(2).position(|window| window == b"\r\n").expect("a chunk size");

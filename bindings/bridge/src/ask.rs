@@ -1,0 +1,103 @@
+//! What a host asks besides calls. One question and one answer type for every host; the answer is a tree of plain
+//! values with the names of the core's types.
+
+use agentsecrets::logs::{self, LogsQuery, Outcome};
+use agentsecrets::{Error, ErrorCode, Label, Result, SecretName};
+use serde_json::Value;
+
+use crate::client::Client;
+
+/// A question.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Ask {
+    /// The names of the environment: a list of `SecretInfo`.
+    Secrets,
+    /// Whether names are there and granted: a list of `Checked`.
+    Check(Vec<String>),
+    /// The grants of the project, or of one name: a list of `GrantInfo`.
+    Grants(Option<String>),
+    /// The origins of the workspace allowlist: a list of texts, or null where the workspace has none.
+    Allowlist,
+    /// Where things stand: a `Status`.
+    Status,
+    /// The calls on record, newest first: a list of `Entry`.
+    Logs(LogsFilter),
+}
+
+/// Which calls are wanted; what is absent asks nothing.
+#[derive(Clone, Debug, Default)]
+pub struct LogsFilter {
+    /// At most this many, the newest.
+    pub last: Option<usize>,
+    /// `ok`, `denied`, `failed` or `cancelled`.
+    pub outcome: Option<String>,
+    /// Calls that named this secret.
+    pub secret: Option<String>,
+    /// Calls in this project.
+    pub project: Option<String>,
+    /// Calls in this environment.
+    pub environment: Option<String>,
+    /// Records of this time or later, in milliseconds since 1970.
+    pub since_ms: Option<i64>,
+    /// The call of this id.
+    pub call: Option<String>,
+}
+
+impl Client {
+    /// Asks.
+    ///
+    /// # Errors
+    /// `invalid_call` for a text that is no name, and those of the core's method of the same name.
+    pub async fn ask(&self, ask: Ask) -> Result<Value> {
+        let core = self.core().await?;
+        match ask {
+            Ask::Secrets => plain(&core.secrets().await?),
+            Ask::Check(names) => {
+                let names = names.iter().map(|name| SecretName::parse(name)).collect::<Result<_>>()?;
+                plain(&core.check(names).await?)
+            }
+            Ask::Grants(name) => {
+                let name = name.as_deref().map(SecretName::parse).transpose()?;
+                plain(&core.grants(name).await?)
+            }
+            Ask::Allowlist => plain(&core.allowlist().await?),
+            Ask::Status => plain(&core.status().await?),
+            Ask::Logs(filter) => {
+                let query = filter.query()?;
+                let home = core.home().clone();
+                let entries = tokio::task::spawn_blocking(move || logs::list(&home, &query))
+                    .await
+                    .map_err(|_| Error::new(ErrorCode::Internal, "reading the log was interrupted"))??;
+                plain(&entries)
+            }
+        }
+    }
+}
+
+impl LogsFilter {
+    fn query(self) -> Result<LogsQuery> {
+        let label = |text: Option<String>| text.map(|text| Label::parse(&text)).transpose();
+        let mut query = LogsQuery::default();
+        query.last = self.last;
+        query.outcome = self.outcome.map(|text| Outcome::parse(&text).ok_or_else(no_outcome)).transpose()?;
+        query.secret = self.secret.map(|text| SecretName::parse(&text)).transpose()?;
+        query.project = label(self.project)?;
+        query.environment = label(self.environment)?;
+        query.since = self
+            .since_ms
+            .map(jiff::Timestamp::from_millisecond)
+            .transpose()
+            .map_err(|_| Error::new(ErrorCode::InvalidCall, "since is no time that can be written"))?;
+        query.call = self.call;
+        Ok(query)
+    }
+}
+
+fn no_outcome() -> Error {
+    Error::new(ErrorCode::InvalidCall, "an outcome is ok, denied, failed or cancelled")
+}
+
+fn plain<T: serde::Serialize>(answer: &T) -> Result<Value> {
+    serde_json::to_value(answer).map_err(|_| Error::new(ErrorCode::Internal, "the answer cannot be told"))
+}

@@ -1,0 +1,62 @@
+//! `logs list`: calls, the last first.
+
+use agentsecrets::logs::{self, Entry, LogsQuery, Outcome as Ended};
+use agentsecrets::{Home, SecretName};
+use clap::Args;
+
+use super::{names, request};
+use crate::commands::OK;
+use crate::render::{Outcome, Output};
+
+#[derive(Args)]
+pub(super) struct List {
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    last: usize,
+    /// Only calls that ended so: ok, denied, failed or cancelled
+    #[arg(long, value_name = "OUTCOME", value_parser = ["ok", "denied", "failed", "cancelled"])]
+    outcome: Option<String>,
+    /// Only calls that named this secret
+    #[arg(long, value_name = "NAME")]
+    secret: Option<String>,
+}
+
+impl List {
+    pub(super) fn run(&self, home: &Home, output: &Output) -> Outcome {
+        let mut query = LogsQuery::default();
+        query.last = Some(self.last);
+        query.outcome = self.outcome.as_deref().and_then(Ended::parse);
+        query.secret = self.secret.as_deref().map(SecretName::parse).transpose()?;
+        let entries = logs::list(home, &query)?;
+        output.show(&entries, |output| {
+            if entries.is_empty() {
+                return Ok(());
+            }
+            let rows = entries.iter().map(row).collect();
+            output.table(&["TIME", "OUTCOME", "SECRETS", "REQUEST", "STATUS", "MS", "CALL"], rows)
+        })?;
+        if entries.is_empty() && !output.is_json() {
+            output.note("No call is recorded that fits.");
+        }
+        Ok(OK)
+    }
+}
+
+fn row(entry: &Entry) -> Vec<String> {
+    let record = &entry.record;
+    let number = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    let outcome = match (record.outcome, &record.reason) {
+        (Some(outcome), Some(reason)) => format!("{} ({reason})", outcome.as_str()),
+        (Some(outcome), None) => outcome.as_str().to_owned(),
+        (None, _) => "under way".to_owned(),
+    };
+    vec![
+        record.time.get(..19).unwrap_or(&record.time).replace('T', " "),
+        outcome,
+        names(&record.secrets),
+        request(record),
+        number(record.status.map(u64::from)),
+        number(record.duration_ms),
+        record.call.get(record.call.len().saturating_sub(12)..).unwrap_or(&record.call).to_owned(),
+    ]
+}

@@ -1,0 +1,9 @@
+//! The real executable, in homes of its own: what it does, what it says, and what it never says.
+
+mod answers;
+mod authority;
+mod call;
+mod dotenv;
+mod first_time;
+mod stage;
+mod terminal;

@@ -1,0 +1,3 @@
+// One implementation for both module systems, so that a class is the same class in each.
+
+export * from "./index.js";

@@ -1,0 +1,12 @@
+/**
+ * Agents call APIs by a secret's name and never hold its value.
+ *
+ * `AgentSecrets` is the client, `SecretRef` the name of a secret; every error is an `AgentSecretsError`.
+ */
+
+export { AgentSecrets, Allowlist, Secrets } from "./client.js";
+export * from "./errors.js";
+export { CallResponse } from "./response.js";
+export { SecretRef } from "./secretRef.js";
+export { StreamedResponse } from "./stream.js";
+export type * from "./types.js";

@@ -1,0 +1,36 @@
+// Compiled, never run: what a TypeScript user writes, and what the compiler must refuse.
+
+import { AgentSecrets, AgentSecretsError, SecretRef, type CallOptions, type ErrorCode, type LogEntry } from "agentsecrets";
+import { MockAgentSecrets, type AgentSecretsLike } from "agentsecrets/testing";
+
+export async function usage(signal: AbortSignal): Promise<void> {
+  await using client = new AgentSecrets({ project: "p", isolation: "broker", timeout: 1000 });
+  const options: CallOptions = { bearer: "KEY", header: { "X-Key": new SecretRef("B").format("Bot {}") }, signal };
+  const response = await client.call(new URL("https://a.example.com"), options);
+  const names: readonly string[] = response.redacted;
+  const typed: { id: string } = response.json<{ id: string }>();
+  const web: Response = await client.fetch("https://a.example.com", { bearer: "KEY", body: new FormData(), method: "POST" });
+  await using streamed = await client.stream("https://a.example.com", { form: { a: [1, true, "x"] } });
+  for await (const { data, retry } of streamed.events()) console.log(data, retry?.toFixed());
+  const entries: LogEntry[] = await client.logs({ last: 3, outcome: "denied" });
+  // A library's parameter of this type takes it.
+  const library = (fetch: typeof globalThis.fetch) => fetch;
+  library(client.fetch as typeof globalThis.fetch);
+  console.log(names, typed, web, entries, client.isolation);
+}
+
+export function errors(error: unknown): ErrorCode | undefined {
+  if (error instanceof AgentSecretsError && error.is("slot_not_allowed")) return error.code;
+  return undefined;
+}
+
+export function either(client: AgentSecretsLike): AgentSecretsLike[] {
+  return [client, new MockAgentSecrets(), new AgentSecrets()];
+}
+
+// @ts-expect-error a value has no place in a call
+export const value: CallOptions = { bearer: 7 };
+// @ts-expect-error there is no such style
+export const style: CallOptions = { token: "KEY" };
+// @ts-expect-error there is no way to a value
+export const get = (reference: SecretRef) => reference.get();

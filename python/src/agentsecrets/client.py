@@ -1,0 +1,258 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import os
+
+from . import _executable, _native
+from ._request import invalid, prepare
+from ._response import Response, StreamResponse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Any, Literal, TypeVar
+
+    from typing_extensions import Self, Unpack
+
+    from ._response import RawStream
+    from .types import CallOptions, Checked, GrantInfo, LogEntry, SecretInfo, Status
+
+    _T = TypeVar("_T")
+    AllChecked = list[Checked]  # In a class with a method `list` the name means the method.
+    Outcome = Literal["ok", "denied", "failed", "cancelled"]
+
+
+class Base:
+    """What both clients share: the choices, and the native client behind them."""
+
+    def __init__(
+        self,
+        *,
+        project: str | None = None,
+        environment: str | None = None,
+        isolation: Literal["broker", "in-process"] | None = None,
+        unlock: str | None = None,
+        home: str | os.PathLike[str] | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self._native: _native.Client | None = _native.Client(
+            None if home is None else os.fspath(home),
+            project,
+            environment,
+            isolation,
+            unlock,
+            timeout,
+            _executable.own(),
+        )
+        self._isolation = self._native.isolation
+
+    @property
+    def isolation(self) -> str:
+        """How far the values are from this process: ``broker`` or ``in-process``."""
+        return self._isolation
+
+    def _client(self) -> _native.Client:
+        native = self._native
+        return invalid("the client is closed") if native is None else native
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._isolation}{' closed' if self._native is None else ''}>"
+
+
+class AgentSecrets(Base):
+    """Makes authenticated calls by a secret's name. One is enough for a program and its threads.
+
+    Works as a context manager and without. What is not said comes from the environment variables
+    and the project file.
+
+    Args:
+        project: A project linked in this home.
+        environment: An environment of the project.
+        isolation: ``"broker"`` (a process of its own holds the values) or ``"in-process"``.
+        unlock: Where the use key lies, for ``in-process``: ``file:PATH``, ``fd:N``, ``keychain``.
+        home: Another home than ``AGENTSECRETS_HOME`` or ``~/.agentsecrets``.
+        timeout: Seconds a call may take unless it says otherwise; 60.
+
+    Raises:
+        NotInitialized: There is no home.
+        InvalidCall: A choice, a variable or the project file is not usable.
+        StoreLocked: ``in-process`` and the use key is under a passphrase.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client and its idle connections; calls under way are finished."""
+        self._native = None
+
+    def call(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> Response:
+        """Make a call and read the whole answer.
+
+        ``options`` are those of ``agentsecrets.types.CallOptions``. An upstream 4xx or 5xx is a
+        response; ``raise_for_status`` makes it an error.
+
+        Raises:
+            InvalidCall: The call contradicts itself or cannot be parsed.
+            DestinationNotAllowed: No grant lets the secret go there; the hint says which would.
+            SlotNotAllowed: The secret may go there, but not in this place of the request.
+            AgentSecretsError: Everything else in ``agentsecrets.errors``.
+        """
+        prepared = prepare(url, method, options)
+        return Response(self._client().call(prepared.request, prepared.iterators()))
+
+    def stream(self, url: str, method: str = "GET", **options: Unpack[CallOptions]) -> Streaming:
+        """Make a call whose answer is read as it comes.
+
+        To be used in ``with``: entering sends the call and waits for the answer's head, leaving
+        ends it. The keywords and errors are those of ``call``.
+        """
+        prepared = prepare(url, method, options)
+        client = self._client()
+        return Streaming(lambda: client.stream(prepared.request, prepared.iterators()))
+
+    @property
+    def secrets(self) -> Secrets:
+        """The names of the environment in use."""
+        return Secrets(self._ask)
+
+    @property
+    def allowlist(self) -> Allowlist:
+        """The origins of the workspace."""
+        return Allowlist(self._ask)
+
+    def grants(self, name: str | None = None) -> list[GrantInfo]:
+        """Return the grants of the project in use, or those of one name."""
+        from .types import GrantInfo
+
+        return listed(GrantInfo, self._ask("grants", name))
+
+    def status(self) -> Status:
+        """Return where things stand: home, store, project, and whether anything is wrong."""
+        from .types import Status, told
+
+        return told(Status, self._ask("status"))
+
+    def logs(
+        self,
+        *,
+        last: int | None = None,
+        outcome: Outcome | None = None,
+        secret: str | None = None,
+        project: str | None = None,
+        environment: str | None = None,
+        since: datetime | None = None,
+        call: str | None = None,
+    ) -> list[LogEntry]:
+        """Return the calls on record, newest first.
+
+        Args:
+            last: At most this many.
+            outcome: Calls that ended so.
+            secret: Calls that named this secret.
+            project: Calls in this project.
+            environment: Calls in this environment.
+            since: Records of this time or later.
+            call: The call of this id.
+
+        Raises:
+            AuditUnavailable: The log cannot be read.
+        """
+        from .types import LogEntry
+
+        asked = since_ms(last, since)
+        return listed(LogEntry, self._ask("logs", last, outcome, secret, project, environment, asked, call))
+
+    def _ask(self, what: str, *arguments: object) -> Any:
+        return self._client().ask(question(what, arguments))
+
+
+def question(what: str, arguments: tuple[object, ...]) -> _native.Ask:
+    """Make a question of its name."""
+    made: _native.Ask = getattr(_native.Ask, what)(*arguments)
+    return made
+
+
+def since_ms(last: int | None, since: datetime | None) -> int | None:
+    """Check what is asked of the log, and return its time in milliseconds since 1970."""
+    if last is not None and last < 0:
+        invalid("last is not negative")
+    return None if since is None else int(since.timestamp() * 1000)
+
+
+def listed(kind: type[_T], said: list[object]) -> list[_T]:
+    """Make a list of one of the types."""
+    from .types import told
+
+    return [told(kind, item) for item in said]
+
+
+class Streaming:
+    """A call to be streamed; ``with`` sends it."""
+
+    def __init__(self, send: Callable[[], RawStream]) -> None:
+        self._send = send
+        self._response: StreamResponse | None = None
+
+    def __enter__(self) -> StreamResponse:
+        self._response = StreamResponse(self._send())
+        return self._response
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._response is not None:
+            self._response.close()
+
+
+class Secrets:
+    """The names of the environment in use. There is no way to a value."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def list(self) -> list[SecretInfo]:
+        """Return every secret's name, history and destinations.
+
+        Raises:
+            StoreLocked: The use key is not open.
+        """
+        from .types import SecretInfo
+
+        return listed(SecretInfo, self._ask("secrets"))
+
+    def check(self, *names: str) -> AllChecked:
+        """Return, for each name, whether it is there and whether any destination is granted.
+
+        Raises:
+            InvalidCall: One of them is no name.
+        """
+        from .types import Checked
+
+        return listed(Checked, self._ask("check", [str(name) for name in names]))
+
+
+class Allowlist:
+    """The origins that the workspace lets its projects call."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def list(self) -> list[str]:
+        """Return the origins; none where the workspace has no allowlist, which then binds nobody."""
+        origins: list[str] | None = self._ask("allowlist")
+        return origins or []

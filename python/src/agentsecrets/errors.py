@@ -1,0 +1,481 @@
+"""Every error of AgentSecrets: its code, stage, whether to try again, what mends it.
+
+Written by ``cargo xtask generate`` from ``core/src/error.rs``. Messages hold names, never values.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+ErrorCode = Literal[
+    "invalid_call",
+    "invalid_value",
+    "project_not_linked",
+    "project_not_found",
+    "destination_not_allowed",
+    "slot_not_allowed",
+    "header_not_allowed",
+    "nothing_to_inject",
+    "address_refused",
+    "policy_invalid",
+    "secret_not_found",
+    "store_locked",
+    "store_unavailable",
+    "store_corrupted",
+    "not_initialized",
+    "already_initialized",
+    "owner_required",
+    "owner_absent",
+    "wrong_passphrase",
+    "broker_unavailable",
+    "broker_outdated",
+    "upstream_unreachable",
+    "upstream_error",
+    "timeout",
+    "cancelled",
+    "response_too_large",
+    "undecodable_response",
+    "audit_unavailable",
+    "internal",
+]
+
+Stage = Literal[
+    "call",
+    "context",
+    "policy",
+    "resolve",
+    "inject",
+    "send",
+    "redact",
+    "audit",
+    "store",
+    "owner",
+    "broker",
+]
+
+
+class AgentSecretsError(Exception):
+    """The base of every error here; raised itself only for a code that this version does not know."""
+
+    _CODE: ClassVar[str] = "internal"
+    _STAGE: ClassVar[str] = "call"
+    _RETRYABLE: ClassVar[bool] = False
+    _HINT: ClassVar[str | None] = None
+
+    code: str
+    """The stable code, one of ``ErrorCode`` (or a newer one)."""
+    stage: str
+    """The stage that refused or failed, one of ``Stage`` (or a newer one)."""
+    retryable: bool
+    """Whether the same call may succeed later."""
+    message: str
+    """What went wrong, in one sentence."""
+    hint: str | None
+    """What mends it, where possible the exact command."""
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        stage: str | None = None,
+        retryable: bool | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = self._CODE if code is None else code
+        self.stage = self._STAGE if stage is None else stage
+        self.retryable = self._RETRYABLE if retryable is None else retryable
+        self.message = message
+        self.hint = self._HINT if hint is None else hint
+
+    def __str__(self) -> str:
+        text = f"{self.code}: {self.message}" if self.message else self.code
+        return text if self.hint is None else f"{text}\n  hint: {self.hint}"
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.message!r}, code={self.code!r}, "
+            f"stage={self.stage!r}, retryable={self.retryable!r}, hint={self.hint!r})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = (self.code, self.stage, self.retryable, self.message, self.hint)
+        return (_restore, (type(self), *parts), self.__dict__)
+
+
+class InvalidCall(AgentSecretsError):
+    """The call contradicts itself or cannot be parsed: a malformed URL, two styles for
+    one place, a path through a scalar, a body that is not JSON.
+    """
+
+    _CODE = "invalid_call"
+    _STAGE = "call"
+    _RETRYABLE = False
+
+
+class InvalidValue(AgentSecretsError):
+    """The value cannot be kept or cannot go where it should: empty, over 64 KiB, under
+    8 bytes without ``--weak``, not UTF-8 where text is needed, a line feed or NUL
+    for a header.
+    """
+
+    _CODE = "invalid_value"
+    _STAGE = "store"
+    _RETRYABLE = False
+
+
+class ProjectNotLinked(AgentSecretsError):
+    """The directory's project file names a project that this home has not linked to
+    the directory; a file in a repository only proposes.
+    """
+
+    _CODE = "project_not_linked"
+    _STAGE = "context"
+    _RETRYABLE = False
+    _HINT = "agentsecrets project use PROJECT"
+
+
+class ProjectNotFound(AgentSecretsError):
+    """This home knows no project of that name."""
+
+    _CODE = "project_not_found"
+    _STAGE = "context"
+    _RETRYABLE = False
+    _HINT = "agentsecrets project list"
+
+
+class DestinationNotAllowed(AgentSecretsError):
+    """No grant lets this secret go to this origin with this method and path, or the
+    owner or an agent has denied it.
+    """
+
+    _CODE = "destination_not_allowed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class SlotNotAllowed(AgentSecretsError):
+    """The secret may go to this origin, but not in this place of the request."""
+
+    _CODE = "slot_not_allowed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class HeaderNotAllowed(AgentSecretsError):
+    """The caller set a header that could bend an authenticated request (Authorization
+    beside an injected one, Range, Upgrade, a method override) and no grant permits
+    it.
+    """
+
+    _CODE = "header_not_allowed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class NothingToInject(AgentSecretsError):
+    """The call names no secret, and the broker is no open way out: only origins of the
+    workspace allowlist are called bare.
+    """
+
+    _CODE = "nothing_to_inject"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class AddressRefused(AgentSecretsError):
+    """The host resolves to a private, local or reserved address that the grant does
+    not name.
+    """
+
+    _CODE = "address_refused"
+    _STAGE = "send"
+    _RETRYABLE = False
+
+
+class PolicyInvalid(AgentSecretsError):
+    """The policy is unsigned, altered, older than one seen before, or its deny overlay
+    is missing: nothing is permitted until the owner mends it.
+    """
+
+    _CODE = "policy_invalid"
+    _STAGE = "policy"
+    _RETRYABLE = False
+    _HINT = "agentsecrets doctor"
+
+
+class SecretNotFound(AgentSecretsError):
+    """The project and environment hold no secret of that name."""
+
+    _CODE = "secret_not_found"
+    _STAGE = "resolve"
+    _RETRYABLE = False
+    _HINT = "agentsecrets secrets list"
+
+
+class StoreLocked(AgentSecretsError):
+    """The use key is not open; a human opens it at a terminal."""
+
+    _CODE = "store_locked"
+    _STAGE = "resolve"
+    _RETRYABLE = True
+    _HINT = "agentsecrets unlock"
+
+
+class StoreUnavailable(AgentSecretsError):
+    """The keychain or the home cannot be reached or written: no keychain here, a
+    read-only or full disk, wrong permissions.
+    """
+
+    _CODE = "store_unavailable"
+    _STAGE = "store"
+    _RETRYABLE = True
+    _HINT = "agentsecrets doctor"
+
+
+class StoreCorrupted(AgentSecretsError):
+    """A stored record or the index does not open: it was altered, cut or moved.
+    Nothing was overwritten.
+    """
+
+    _CODE = "store_corrupted"
+    _STAGE = "store"
+    _RETRYABLE = False
+    _HINT = "agentsecrets doctor"
+
+
+class NotInitialized(AgentSecretsError):
+    """There is no home yet."""
+
+    _CODE = "not_initialized"
+    _STAGE = "store"
+    _RETRYABLE = False
+    _HINT = "agentsecrets init"
+
+
+class AlreadyInitialized(AgentSecretsError):
+    """There is a home already; it is not replaced without its owner."""
+
+    _CODE = "already_initialized"
+    _STAGE = "owner"
+    _RETRYABLE = False
+    _HINT = "agentsecrets status"
+
+
+class OwnerRequired(AgentSecretsError):
+    """This loosens a limit or destroys something: the owner's passphrase is needed, at
+    a terminal or by --passphrase-fd.
+    """
+
+    _CODE = "owner_required"
+    _STAGE = "owner"
+    _RETRYABLE = False
+
+
+class OwnerAbsent(AgentSecretsError):
+    """This home was made with --no-owner: its policy is read-only."""
+
+    _CODE = "owner_absent"
+    _STAGE = "owner"
+    _RETRYABLE = False
+
+
+class WrongPassphrase(AgentSecretsError):
+    """The passphrase does not open the key."""
+
+    _CODE = "wrong_passphrase"
+    _STAGE = "owner"
+    _RETRYABLE = False
+
+
+class BrokerUnavailable(AgentSecretsError):
+    """The broker does not answer and could not be started."""
+
+    _CODE = "broker_unavailable"
+    _STAGE = "broker"
+    _RETRYABLE = True
+    _HINT = "agentsecrets doctor"
+
+
+class BrokerOutdated(AgentSecretsError):
+    """The broker and this program speak versions that do not meet."""
+
+    _CODE = "broker_outdated"
+    _STAGE = "broker"
+    _RETRYABLE = False
+    _HINT = "agentsecrets broker stop"
+
+
+class UpstreamUnreachable(AgentSecretsError):
+    """The host could not be resolved or connected, its TLS certificate does not
+    verify, or it broke off.
+    """
+
+    _CODE = "upstream_unreachable"
+    _STAGE = "send"
+    _RETRYABLE = True
+
+
+class UpstreamError(AgentSecretsError):
+    """The upstream answered 4xx or 5xx and the caller asked that this be an error."""
+
+    _CODE = "upstream_error"
+    _STAGE = "send"
+    _RETRYABLE = False
+
+
+class Timeout(AgentSecretsError):
+    """The call's deadline passed."""
+
+    _CODE = "timeout"
+    _STAGE = "send"
+    _RETRYABLE = True
+
+
+class Cancelled(AgentSecretsError):
+    """The caller gave the call up."""
+
+    _CODE = "cancelled"
+    _STAGE = "send"
+    _RETRYABLE = True
+
+
+class ResponseTooLarge(AgentSecretsError):
+    """The response is longer than the call's limit; stream it, or raise the limit."""
+
+    _CODE = "response_too_large"
+    _STAGE = "redact"
+    _RETRYABLE = False
+
+
+class UndecodableResponse(AgentSecretsError):
+    """The response's content coding is unknown, broken or expands without bound, so it
+    cannot be searched for values and is withheld.
+    """
+
+    _CODE = "undecodable_response"
+    _STAGE = "redact"
+    _RETRYABLE = False
+
+
+class AuditUnavailable(AgentSecretsError):
+    """The audit log cannot be written or does not continue from its last record;
+    without a record there is no call.
+    """
+
+    _CODE = "audit_unavailable"
+    _STAGE = "audit"
+    _RETRYABLE = False
+    _HINT = "agentsecrets logs verify"
+
+
+class Internal(AgentSecretsError):
+    """A defect of AgentSecrets; the call was given up and nothing was released."""
+
+    _CODE = "internal"
+    _STAGE = "call"
+    _RETRYABLE = False
+
+
+_BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
+    "invalid_call": InvalidCall,
+    "invalid_value": InvalidValue,
+    "project_not_linked": ProjectNotLinked,
+    "project_not_found": ProjectNotFound,
+    "destination_not_allowed": DestinationNotAllowed,
+    "slot_not_allowed": SlotNotAllowed,
+    "header_not_allowed": HeaderNotAllowed,
+    "nothing_to_inject": NothingToInject,
+    "address_refused": AddressRefused,
+    "policy_invalid": PolicyInvalid,
+    "secret_not_found": SecretNotFound,
+    "store_locked": StoreLocked,
+    "store_unavailable": StoreUnavailable,
+    "store_corrupted": StoreCorrupted,
+    "not_initialized": NotInitialized,
+    "already_initialized": AlreadyInitialized,
+    "owner_required": OwnerRequired,
+    "owner_absent": OwnerAbsent,
+    "wrong_passphrase": WrongPassphrase,
+    "broker_unavailable": BrokerUnavailable,
+    "broker_outdated": BrokerOutdated,
+    "upstream_unreachable": UpstreamUnreachable,
+    "upstream_error": UpstreamError,
+    "timeout": Timeout,
+    "cancelled": Cancelled,
+    "response_too_large": ResponseTooLarge,
+    "undecodable_response": UndecodableResponse,
+    "audit_unavailable": AuditUnavailable,
+    "internal": Internal,
+}
+
+
+def from_parts(
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None = None,
+) -> AgentSecretsError:
+    """The error of a code with these parts; an unknown code gives the base class."""
+    kind = _BY_CODE.get(code, AgentSecretsError)
+    return _restore(kind, code, stage, retryable, message, hint)
+
+
+def _restore(
+    kind: type[AgentSecretsError],
+    code: str,
+    stage: str,
+    retryable: bool,
+    message: str,
+    hint: str | None,
+) -> AgentSecretsError:
+    # A subclass may ask for other arguments; only the parts are wanted here.
+    error = kind.__new__(kind, message)
+    AgentSecretsError.__init__(
+        error,
+        message,
+        code=code,
+        stage=stage,
+        retryable=retryable,
+    )
+    error.hint = hint
+    return error
+
+
+__all__ = [
+    "AddressRefused",
+    "AgentSecretsError",
+    "AlreadyInitialized",
+    "AuditUnavailable",
+    "BrokerOutdated",
+    "BrokerUnavailable",
+    "Cancelled",
+    "DestinationNotAllowed",
+    "ErrorCode",
+    "HeaderNotAllowed",
+    "Internal",
+    "InvalidCall",
+    "InvalidValue",
+    "NotInitialized",
+    "NothingToInject",
+    "OwnerAbsent",
+    "OwnerRequired",
+    "PolicyInvalid",
+    "ProjectNotFound",
+    "ProjectNotLinked",
+    "ResponseTooLarge",
+    "SecretNotFound",
+    "SlotNotAllowed",
+    "Stage",
+    "StoreCorrupted",
+    "StoreLocked",
+    "StoreUnavailable",
+    "Timeout",
+    "UndecodableResponse",
+    "UpstreamError",
+    "UpstreamUnreachable",
+    "WrongPassphrase",
+    "from_parts",
+]

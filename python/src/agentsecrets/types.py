@@ -1,0 +1,210 @@
+"""The types of what goes in and what is told: names, states and records, never values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import IO, Any, TypedDict, TypeVar
+
+from ._ref import SecretRef
+
+Secret = str | SecretRef
+"""A secret's name."""
+
+Pairs = Mapping[str, object] | Iterable[tuple[str, object]]
+"""Plain names and values: str, numbers and bool, checked when the call is made.
+
+A list of them gives its name as often, and ``None`` leaves it out.
+"""
+
+Source = IO[bytes] | Iterable[bytes] | AsyncIterable[bytes]
+"""What is streamed: a file opened in binary mode, or an iterator of bytes."""
+
+Content = bytes | bytearray | memoryview | str | Source
+Body = Content | dict[str, Any] | list[Any]
+"""bytes and str are sent as they are, a dict or list as JSON; the rest is streamed."""
+
+File = Content | tuple[str | None, Content] | tuple[str | None, Content, str | None]
+"""Content, or ``(filename, content)``, or ``(filename, content, content_type)``."""
+
+Files = Mapping[str, Any] | Iterable[tuple[str, Any]]
+"""Names and each a ``File``, checked when the call is made."""
+
+
+class CallOptions(TypedDict, total=False):
+    """What may be said of a call besides URL and method.
+
+    ``bearer``, ``basic``, ``header``, ``query``, ``body_field`` and ``form_field`` take names of
+    secrets and combine freely; two of them for one place are ``InvalidCall``.
+    """
+
+    bearer: Secret | None
+    """``Authorization: Bearer`` with this secret."""
+    basic: Secret | None
+    """``Authorization: Basic`` with this secret, whose value is ``user:password``."""
+    header: Mapping[str, Secret] | None
+    """Headers with secrets."""
+    query: Mapping[str, Secret] | None
+    """Query parameters with secrets; they go to the end of the query."""
+    body_field: Mapping[str, Secret] | None
+    """Fields of the JSON body with secrets: dotted paths (``auth.key``) or RFC 6901 pointers."""
+    form_field: Mapping[str, Secret] | None
+    """Fields of the form with secrets."""
+    headers: Mapping[str, str | bytes] | Iterable[tuple[str, str | bytes]] | None
+    """Plain headers."""
+    params: Pairs | None
+    """Plain query parameters, added at the end of the query."""
+    body: Body | None
+    """The body."""
+    form: Pairs | None
+    """The fields of a form. Excludes ``body``."""
+    files: Files | None
+    """Files, sent with ``form`` as ``multipart/form-data``. Excludes ``body``."""
+    timeout: float | None
+    """Seconds, for the whole call; for a stream until its headers. The client's unless said."""
+    max_response: int | None
+    """The longest buffered response, in bytes; 64 MiB unless said."""
+    retries: int
+    """How often an idempotent call may be tried again; 0 unless said."""
+    project: str | None
+    """Another project linked in this home."""
+    environment: str | None
+    """Another environment."""
+
+
+_T = TypeVar("_T")
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """Parse an RFC 3339 time in UTC; parts of a microsecond are dropped."""
+    if text is None:
+        return None
+    seconds, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{seconds}.{(fraction + '000000')[:6]}+00:00")
+
+
+def told(kind: type[_T], said: object) -> _T:
+    """Make one of the types below from what the core tells; fields of later versions are dropped."""
+    if not isinstance(said, dict):
+        raise TypeError(f"{kind.__name__} was not told")
+    values: dict[str, Any] = {}
+    for field in fields(kind):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
+        value: Any = said.get(field.name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        if field.name in _TIMES:
+            value = parse_time(value)  # pyright: ignore[reportUnknownArgumentType]
+        elif isinstance(value, list):
+            value = tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        values[field.name] = value
+    return kind(**values)
+
+
+_TIMES = frozenset({"created", "updated", "expires", "time", "began", "ended"})
+
+
+@dataclass(frozen=True, slots=True)
+class SecretInfo:
+    """A secret as it is listed: its name and history, never its value."""
+
+    name: str
+    version: int
+    """How often it has been set."""
+    created: datetime
+    updated: datetime
+    destinations: tuple[str, ...]
+    """Where it may go, as rules."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Whether a name is there, and whether anything may be done with it."""
+
+    name: str
+    present: bool
+    granted: bool
+
+    def __bool__(self) -> bool:
+        """Return whether the secret can be used: it is there, and some destination is granted."""
+        return self.present and self.granted
+
+
+@dataclass(frozen=True, slots=True)
+class GrantInfo:
+    """A grant as it is listed."""
+
+    secret: str
+    project: str
+    rule: str
+    """Where the secret may go."""
+    slots: tuple[str, ...]
+    """In which places of a request."""
+    methods: tuple[str, ...]
+    """With which methods; none named means any."""
+    environment: str | None
+    """In which environment; none named means any."""
+    expires: datetime | None
+    private: bool
+    """Whether a private address is permitted."""
+    permit_headers: tuple[str, ...]
+    state: str
+    """``active``, ``expired`` or ``denied``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where things stand."""
+
+    version: str
+    home: str
+    isolation: str
+    broker_pid: int | None
+    store: str
+    use_key: str
+    """Where the use key lies: ``keychain``, ``passphrase``, ``file`` or ``fd``."""
+    locked: bool
+    owner: bool
+    workspace: str | None
+    project: str | None
+    environment: str | None
+    secrets: int | None
+    """How many secrets the environment holds; ``None`` while locked."""
+    grants: int | None
+    policy_serial: int | None
+    problem: Mapping[str, str | None] | None
+    """``code``, ``message`` and ``hint``, where selection or policy is not usable."""
+    audit_records: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    """A call on record: its last record, and when it was made and ended."""
+
+    began: datetime | None
+    """When it was made."""
+    ended: datetime | None
+    """When it ended; ``None`` where it is under way."""
+    id: str
+    call: str
+    phase: str
+    prev: str
+    time: datetime
+    act: str
+    agent: str | None
+    identity: str
+    isolation: str
+    workspace: str | None
+    project: str | None
+    environment: str | None
+    secrets: tuple[str, ...]
+    styles: tuple[str, ...]
+    method: str | None
+    origin: str | None
+    path: str | None
+    status: int | None
+    outcome: str | None
+    """``ok``, ``denied``, ``failed`` or ``cancelled``."""
+    reason: str | None
+    """An error code, or ``credential_echo``."""
+    redacted: tuple[str, ...]
+    duration_ms: int | None
+    mac: str
