@@ -180,9 +180,10 @@ def hold(command: list[str], needles: list[bytes], keep: list[int]) -> dict[str,
     pid = os.fork()
     if pid == 0:
         try:
-            quiet = os.open("/dev/null", os.O_RDWR)
-            for number in range(3):
-                os.dup2(quiet, number)
+            said = os.open(os.path.join(tempfile.gettempdir(), "held.err"), os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+            os.dup2(os.open("/dev/null", os.O_RDWR), 0)
+            os.dup2(said, 1)
+            os.dup2(said, 2)
             libc.ptrace(PTRACE_TRACEME, 0, None, None)
             os.execv(command[0], command)
         finally:
@@ -211,8 +212,10 @@ def hold(command: list[str], needles: list[bytes], keep: list[int]) -> dict[str,
         except ProcessLookupError:
             ended, code = os.waitpid(pid, 0)
         status = code if ended else None
+    with open(os.path.join(tempfile.gettempdir(), "held.err"), encoding="utf-8", errors="replace") as file:
+        said = file.read()
     return {
-        "found": sorted(found.seen), "bytes": found.bytes, "samples": samples,
+        "found": sorted(found.seen), "bytes": found.bytes, "samples": samples, "said": said[-300:],
         "code": os.waitstatus_to_exitcode(status), "children": children,
     }  # fmt: skip
 

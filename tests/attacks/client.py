@@ -22,7 +22,7 @@ def ask(text: bytes, credentials: bool = False) -> str:
 
 host = said["url"].split("/")[2]
 claim = f"x-pid: {said['pid']}\r\nagentsecrets-pid: {said['pid']}\r\nx-uid: 0\r\n"
-body = json.dumps("status").encode()
+body = json.dumps({"selection": {}, "ask": "status"}).encode()
 header = json.dumps({"v": 1, "inject": [{"style": "bearer", "secret": said["secret"]}],
                      "selection": {"project": "demo"}, "timeout_ms": 20000, "pid": said["pid"]})  # fmt: skip
 answers = []

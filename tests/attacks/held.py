@@ -74,7 +74,7 @@ def refused(verdict: dict[str, Any], search: Search, what: str) -> None:
     demand(not names, f"{what}: {', '.join(sorted(names))} was found through the held descriptor")
     opened = [pid for pid, how in verdict["children"].items() if how == "opened"]
     demand(not opened, f"{what}: a child could be opened")
-    demand(verdict["code"] == 0, f"{what} did its work (it ended with {verdict['code']})")
+    demand(verdict["code"] == 0, f"{what} did its work (it ended with {verdict['code']}: {verdict['said']})")
 
 
 def unlock(world: World) -> str:
