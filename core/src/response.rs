@@ -33,6 +33,15 @@ pub(crate) trait SafeBody: Send {
 
     /// What is known so far; complete once `poll_chunk` has given `None`.
     fn tail(&self) -> Tail;
+
+    /// Whether it is known, without reading, that there is nothing to read.
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    /// Lets go of an answer that was looked at and is not handed over: a redirect that is followed, a failure that is
+    /// tried again.
+    fn pass_over(&mut self) {}
 }
 
 /// An answer. Its body is read once, as a whole or as it comes; dropping it cancels the call.

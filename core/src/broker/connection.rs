@@ -4,7 +4,7 @@
 //! another thread, and dropping the call closes the socket, which is how the broker learns of a cancellation.
 
 use std::future::Future;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -25,10 +25,26 @@ use crate::response::{SafeBody, Tail};
 
 /// How many idle connections are kept; more would only hold descriptors of a broker that is idle too.
 const MAX_IDLE: usize = 64;
+/// The most header lines of an answer: over HTTP/2 an upstream may send hundreds.
+const MAX_HEADERS: usize = 1024;
 
 pub(crate) struct Connection {
     sender: http1::SendRequest<Body>,
     driver: Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>,
+    /// The socket that `driver` owns, and the process that opened it.
+    socket: RawFd,
+    pid: u32,
+}
+
+impl Drop for Connection {
+    /// Ends the conversation, and not only this end of it: a child forked meanwhile holds a copy of the descriptor, and
+    /// the broker would not learn that the call was given up.
+    fn drop(&mut self) {
+        if self.pid == std::process::id() {
+            // SAFETY: `driver` keeps the descriptor open, and is dropped after this.
+            unsafe { libc::shutdown(self.socket, libc::SHUT_RDWR) };
+        }
+    }
 }
 
 /// What became of an exchange that did not succeed.
@@ -53,8 +69,13 @@ impl Connection {
         let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
         check_peer(stream.as_fd())?;
-        let (sender, driver) = http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|why| gone(&why))?;
-        Ok(Self { sender, driver: Box::pin(driver) })
+        let socket = stream.as_raw_fd();
+        let (sender, driver) = http1::Builder::new()
+            .max_headers(MAX_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|why| gone(&why))?;
+        Ok(Self { sender, driver: Box::pin(driver), socket, pid: std::process::id() })
     }
 
     /// Whether the connection can take a request. An idle one that the broker closed says so here.
@@ -68,6 +89,12 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Whether the exchange is over in both directions: an answer may come before the request's body has been sent.
+    fn is_idle(&mut self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        !self.driver.as_mut().poll(&mut cx).is_ready() && matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Ok(())))
     }
 
     pub(crate) async fn exchange(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
@@ -129,7 +156,9 @@ impl LinkBody {
     }
 
     fn finish(&mut self) {
-        if let Some(connection) = self.connection.take() {
+        if let Some(mut connection) = self.connection.take()
+            && connection.is_idle()
+        {
             self.pool.give_back(connection);
         }
     }

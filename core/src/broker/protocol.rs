@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use crate::call::{Auth, Call, FieldPath, Injection, parse_header_name};
+use crate::call::{Auth, Body, Call, FieldPath, Injection, parse_header_name};
 use crate::context::Selection;
 use crate::control::WireError;
 use crate::error::{Error, ErrorCode, Result};
@@ -61,7 +61,7 @@ pub(crate) struct CallHeader {
     retries: u32,
     #[serde(default)]
     buffered: bool,
-    /// Whether the caller has the whole body at hand, and would send it again.
+    /// Whether the caller has the whole body at hand: it can then be edited, and sent again.
     #[serde(default)]
     whole: bool,
 }
@@ -90,12 +90,12 @@ impl CallHeader {
             max_response: Some(call.max_response),
             retries: call.retries,
             buffered: call.buffered,
-            whole: matches!(call.body, crate::call::Body::Bytes(_)),
+            whole: matches!(call.body, Body::Bytes(_)),
         }
     }
 
-    /// The call a request over the socket makes, without its body, the selection it is made under, and whether its
-    /// body is at hand as a whole.
+    /// The call a request over the socket makes, without its body, the selection it is made under, and whether the
+    /// body is whole at the caller's.
     pub(crate) fn read<B>(request: &Request<B>) -> Result<(Call, Selection, bool)> {
         let header = request.headers().get(&CALL).ok_or_else(|| broken("the call header is missing"))?;
         let said: Self =
@@ -213,9 +213,13 @@ pub(crate) fn read_error(value: &HeaderValue) -> Result<Error> {
     serde_json::from_slice(value.as_bytes()).map(WireError::into_error).map_err(|_| broken("the error is not readable"))
 }
 
-/// A header's value of JSON text, which has no control characters.
+/// A header's value of JSON text, which has no control characters but one.
 pub(crate) fn json_header<T: Serialize>(value: &T) -> Result<HeaderValue> {
-    let text = serde_json::to_vec(value).map_err(|_| broken("a header cannot be written"))?;
+    let mut text = serde_json::to_vec(value).map_err(|_| broken("a header cannot be written"))?;
+    if text.contains(&0x7f) {
+        // JSON takes DEL as it is (RFC 8259, section 7), a header does not; it stands in strings only.
+        text = text.split(|byte| *byte == 0x7f).collect::<Vec<_>>().join(&b"\\u007f"[..]);
+    }
     HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).map_err(|_| broken("a header cannot be written"))
 }
 

@@ -15,7 +15,7 @@ use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
     broken, json_header, status_of, strip_hop,
 };
-use crate::call::{Body, ByteStream};
+use crate::call::{Auth, Body, ByteStream, Style};
 use crate::control::{Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -24,8 +24,10 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
-/// The longest body that is held to be changed or sent again, in bytes.
-const MAX_HELD: usize = 64 << 20;
+/// The longest body kept for a retry or redirect, in bytes; a longer one is passed on as it comes.
+const MAX_REPLAYED: u64 = 8 << 20;
+/// The longest body that a value is written into, in bytes.
+const MAX_EDITED: u64 = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
 
@@ -57,11 +59,8 @@ impl Service {
         let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
-        call.body = if whole && wants_whole(&call, request.body()) {
-            gathered(request.into_body()).await?
-        } else {
-            received(request.into_body())
-        };
+        let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
+        call.body = received(request.into_body(), whole, edited).await?;
         let response = self.engine.call(call, &selection).await?;
         answer(response, &asked, buffered).await
     }
@@ -100,7 +99,8 @@ impl Service {
 
 /// The upstream's answer as it crosses the socket.
 async fn answer(mut response: Response, asked: &crate::SafeUrl, buffered: bool) -> Result<HttpResponse<AnswerBody>> {
-    let gathered = if buffered { gather(&mut response).await? } else { Gathered::default() };
+    // What has no body has no trailer either to say the rest in.
+    let gathered = if buffered || response.body.is_over() { gather(&mut response).await? } else { Gathered::default() };
     let mut headers = std::mem::take(&mut response.headers);
     strip_hop(&mut headers);
     let said = AnswerHeader {
@@ -170,31 +170,20 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
     plain(status_of(error), headers, Bytes::from(format!("{error}\n")))
 }
 
-/// Whether a body at hand is better held than passed through: a value goes into it, or it may be sent again.
-fn wants_whole(call: &crate::Call, body: &Incoming) -> bool {
-    let into_body =
-        |injection: &crate::Injection| matches!(injection.auth, crate::Auth::BodyField(_) | crate::Auth::FormField(_));
-    let is_short = http_body::Body::size_hint(body).exact().is_some_and(|length| length <= GATHER as u64);
-    !http_body::Body::is_end_stream(body) && (is_short || call.retries > 0 || call.injections.iter().any(into_body))
+fn in_body(auth: &Auth) -> bool {
+    matches!(auth.style(), Style::BodyField | Style::FormField)
 }
 
-/// The caller's body, held.
-async fn gathered(body: Incoming) -> Result<Body> {
-    match Limited::new(body, MAX_HELD).collect().await {
-        Ok(whole) => Ok(Body::Bytes(whole.to_bytes())),
-        Err(why) if why.is::<LengthLimitError>() => {
-            Err(Error::new(crate::ErrorCode::InvalidCall, "the body is too long to be changed or sent again")
-                .with_hint("send it without retries, and the value in a header"))
-        }
-        Err(_) => Err(Error::new(crate::ErrorCode::Cancelled, "the caller broke off its body")),
-    }
-}
-
-/// The caller's body, as it comes through the socket.
-fn received(body: Incoming) -> Body {
+/// The caller's body: read first where the caller has it whole and it is to be edited or may be sent again, else as it
+/// comes through the socket.
+async fn received(body: Incoming, whole: bool, edited: bool) -> Result<Body> {
     match http_body::Body::size_hint(&body).exact() {
-        Some(0) => Body::Empty,
-        length => Body::Stream { chunks: ByteStream::new(Received(body)), length },
+        Some(0) => Ok(Body::Empty),
+        Some(length) if whole && length <= if edited { MAX_EDITED } else { MAX_REPLAYED } => {
+            let whole = body.collect().await.map_err(|_| broken("the caller's body broke off"))?;
+            Ok(Body::Bytes(whole.to_bytes()))
+        }
+        length => Ok(Body::Stream { chunks: ByteStream::new(Received(body)), length }),
     }
 }
 

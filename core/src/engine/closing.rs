@@ -54,7 +54,8 @@ impl Limits {
 /// The answer, with the open record in its body.
 pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begun, limits: Limits) -> Response {
     let deadline = limits.buffered.then(|| Box::pin(tokio::time::sleep_until(limits.deadline())));
-    let body = Closing {
+    let mut headers = head.headers;
+    let mut body = Closing {
         body,
         status: head.status.as_u16(),
         begun: Some(begun),
@@ -63,10 +64,16 @@ pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begu
         seen: 0,
         incomplete: false,
     };
+    if body.body.is_over() {
+        body.close(Outcome::Ok, None);
+    } else if !limits.buffered {
+        // What is taken out changes the length, and a stream's is not known before its end.
+        headers.remove(http::header::CONTENT_LENGTH);
+    }
     Response {
         status: head.status,
         reason: head.reason,
-        headers: head.headers,
+        headers,
         url,
         body: Box::new(body),
         max_response: limits.max_response,
@@ -141,6 +148,14 @@ impl SafeBody for Closing {
                 if passed { self.fail(crate::send::timed_out(self.limits.timeout)) } else { Poll::Pending }
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.body.is_over()
+    }
+
+    fn pass_over(&mut self) {
+        self.close(Outcome::Ok, None);
     }
 
     fn tail(&self) -> Tail {

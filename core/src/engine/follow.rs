@@ -35,15 +35,19 @@ impl Engine {
             let wait =
                 worth_retrying(&answered, pause).filter(|wait| Instant::now() + *wait < limits.deadline().into_std());
             if let (true, Some(wait)) = (may_retry, wait) {
+                if let Ok(mut response) = answered {
+                    response.body.pass_over();
+                }
                 tokio::time::sleep(wait).await;
-                (retries, pause) = (retries + 1, pause * 2);
+                (retries, pause) = (retries + 1, LONGEST_PAUSE.min(pause * 2));
                 call = next;
                 continue;
             }
-            let response = answered?;
+            let mut response = answered?;
             if redirects == MAX_REDIRECTS || !redirect(&response, &mut next) {
                 return Ok(response);
             }
+            response.body.pass_over();
             redirects += 1;
             call = next;
         }

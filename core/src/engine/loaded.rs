@@ -59,6 +59,9 @@ impl Engine {
     /// # Errors
     /// `store_locked`; `policy_invalid` where it is unsigned, altered, older than one seen, or the overlay is missing.
     pub(crate) fn loaded(&self) -> Result<Arc<Loaded>> {
+        if self.was_locked() {
+            return Err(owner::locked());
+        }
         let stamp = Stamp::of(self);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {

@@ -57,7 +57,9 @@ impl Engine {
         let (home, place) = (home.clone(), place.cloned());
         let open = move || {
             let config = home.config()?;
-            let locked = place.is_none() && store::marker::is_set(&home.run());
+            // A descriptor is read once, by whom it was given to: under its number this process has something else.
+            let elsewhere = place.is_none() && matches!(config.unlock, Unlock::Fd(_));
+            let locked = elsewhere || store::marker::is_set(&home.run());
             let key = if locked { return Err(owner::locked()) } else { owner::open_use_key(&config, place.as_ref())? };
             Self::open(&home, Some(key), audit::Isolation::InProcess)
         };
@@ -86,7 +88,12 @@ impl Engine {
     /// Whether the use key is not open.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.opened.is_none()
+        self.opened.is_none() || self.was_locked()
+    }
+
+    /// Whether a human locked the home since. A broker ends by itself then; an engine in a caller's process asks.
+    pub(super) fn was_locked(&self) -> bool {
+        self.isolation == audit::Isolation::InProcess && store::marker::is_set(&self.home.run())
     }
 
     pub(super) fn opened(&self) -> Result<&Opened> {

@@ -165,6 +165,10 @@ impl SafeBody for RedactedBody {
         Poll::Ready(None)
     }
 
+    fn is_over(&self) -> bool {
+        self.state == State::Done || self.incoming.is_end_stream()
+    }
+
     fn tail(&self) -> Tail {
         let mut all = self.head.clone();
         all.merge(self.redactor.found());
