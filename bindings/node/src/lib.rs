@@ -15,6 +15,8 @@ mod piece;
 mod refusal;
 mod stream;
 
+#![cfg_attr(test, expect(dead_code, reason = "a test build leaves out the registration that leads to all of it"))]
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
