@@ -95,9 +95,9 @@ mod tests {
 
     fn document() -> Document {
         let mut document =
-            Document::new(uuid::Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
+            Document::new(Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
         let (production, _) = document.create_project(label("production")).expect("new");
-        document.create_project(label("unlinked")).expect("new");
+        let _ = document.create_project(label("unlinked")).expect("new");
         let _ = document.link(Path::new("/srv/production"), production).expect("linked");
         document
     }

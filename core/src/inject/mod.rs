@@ -120,16 +120,15 @@ fn too_long(placed: &[Placed<'_>]) -> Error {
 }
 
 impl ArmedRequest {
-    /// The method.
-    pub(crate) fn method(&self) -> &Method {
-        &self.method
+    /// Method, origin, target, headers and body, for the sender.
+    pub(crate) fn into_parts(self) -> (Method, Origin, Bytes, HeaderMap, Body) {
+        (self.method, self.origin, self.target, self.headers, self.body)
     }
+}
 
-    /// Scheme, host and port.
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
+/// What the tests look at.
+#[cfg(test)]
+impl ArmedRequest {
     /// Path and query (RFC 9112, section 3.2.1).
     pub(crate) fn target(&self) -> &Bytes {
         &self.target
@@ -143,18 +142,6 @@ impl ArmedRequest {
     /// The body.
     pub(crate) fn body(&self) -> &Body {
         &self.body
-    }
-
-    /// The same request once more, for a retry; `None` where its body is a stream.
-    pub(crate) fn replay(&self) -> Option<Self> {
-        let body = self.body.replay()?;
-        let (method, origin) = (self.method.clone(), self.origin.clone());
-        Some(Self { method, origin, target: self.target.clone(), headers: self.headers.clone(), body })
-    }
-
-    /// Method, origin, target, headers and body, for the sender.
-    pub(crate) fn into_parts(self) -> (Method, Origin, Bytes, HeaderMap, Body) {
-        (self.method, self.origin, self.target, self.headers, self.body)
     }
 }
 

@@ -25,6 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("broker", &["client", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
     ("client", &["broker", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
     ("logs", &["audit", "home", "control", "owner"]),
+    ("measure", &["audit", "redact"]),
 ];
 
 /// Single doors: the files (by the beginning of their path), what they may enter, and why.
