@@ -1,13 +1,5 @@
 //! The one way in: a client opens a backend and hands calls to it. There are no features here.
 
-mod builder;
-mod call_builder;
-mod isolation;
-
-pub use builder::ClientBuilder;
-pub use call_builder::CallBuilder;
-pub use isolation::Isolation;
-
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +17,12 @@ use crate::resolve::SecretInput;
 use crate::response::{Buffered, Response};
 use crate::secret_ref::{Label, SecretName};
 use crate::{broker, engine};
+
+mod call_builder;
+mod choices;
+
+pub use call_builder::CallBuilder;
+pub use choices::{ClientBuilder, Isolation};
 
 /// Makes authenticated requests by a secret's name. Cheap to clone; one is enough for a program.
 ///
@@ -117,7 +115,7 @@ impl Client {
 
     /// Starts a call with any method. What is wrong with it is said when it is sent.
     pub fn request(&self, method: Method, url: &str) -> CallBuilder {
-        CallBuilder::new(self.clone(), Call::new(method, url))
+        CallBuilder { client: self.clone(), call: Call::new(method, url) }
     }
 
     /// Sends a finished call.

@@ -1,4 +1,4 @@
-//! A call, written step by step.
+//! A call as it is written, one word after the other.
 
 use std::time::Duration;
 
@@ -11,15 +11,11 @@ use crate::secret_ref::SecretRef;
 /// A call being written. The first mistake is kept and said when it is sent.
 #[must_use = "a call does nothing until it is sent"]
 pub struct CallBuilder {
-    client: Client,
-    call: Result<Call>,
+    pub(super) client: Client,
+    pub(super) call: Result<Call>,
 }
 
 impl CallBuilder {
-    pub(super) fn new(client: Client, call: Result<Call>) -> Self {
-        Self { client, call }
-    }
-
     /// `Authorization: Bearer` with this secret's value.
     pub fn bearer<S: TryInto<SecretRef, Error = Error>>(self, secret: S) -> Self {
         self.inject(Auth::Bearer, secret)

@@ -73,6 +73,17 @@ pub(super) fn not_linked(name: &Label) -> Error {
         .with_hint(format!("agentsecrets project use {name}"))
 }
 
+impl Place {
+    /// The place as the store knows it.
+    pub(crate) fn in_store(&self) -> crate::store::Place {
+        crate::store::Place {
+            workspace: self.workspace_id,
+            project: self.project_id,
+            environment: self.environment.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

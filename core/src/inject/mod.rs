@@ -58,18 +58,17 @@ pub(crate) struct WireForm {
 /// # Errors
 /// Those of [`inject`].
 pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<WireForm>)> {
-    let Call { method, url, headers, body, injections, .. } = call;
+    let Call { method, headers, body, injections, .. } = call;
     let placed: Vec<Placed<'_>> = injections
         .iter()
         .zip(resolved.values())
-        // EXPOSE: the value is written into the request that the policy permitted for it.
-        .map(|(injection, (_, value))| Placed {
-            auth: &injection.auth,
-            secret: &injection.secret,
-            value: value.expose(),
+        .map(|(injection, (_, value))| {
+            // EXPOSE: the value is written into the request that the policy permitted for it.
+            Placed { auth: &injection.auth, secret: &injection.secret, value: value.expose() }
         })
         .collect();
-    inject(Draft { method, url, headers, body }, &placed)
+    // The URL of the proof, not of the call: what was permitted is what is sent.
+    inject(Draft { method, url: resolved.url().clone(), headers, body }, &placed)
 }
 
 /// `http::uri` indexes a request target with 16 bits and takes no longer one.

@@ -30,6 +30,9 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Single doors: the files (by the beginning of their path), what they may enter, and why.
 const DOORS: &[(&str, &str, &str)] = &[
+    ("client", "logs::Anchor", "where the audit's chain stands is asked like everything else"),
+    ("resolve/", "control::MemoryReport", "how much memory is locked is told as it is measured"),
+    ("resolve/", "send::AddressScope", "the proof of the policy is carried on to `send`"),
     ("store/", "resolve::value", "what rests comes in and goes out as a value"),
     ("store/", "resolve::input", "what a human hands over goes straight to rest"),
     ("store/", "resolve::SecretInput", "what a human hands over goes straight to rest"),

@@ -1,16 +1,48 @@
-//! How a client is opened.
+//! The choices of a client: its home, its place, and how far it is from the values.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::isolation::Isolation;
 use super::{Backend, Client, Inner};
 use crate::context::Selection;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, Unlock};
 use crate::secret_ref::Label;
 use crate::{broker, engine};
+
+/// How far the values are from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// A process of its own holds the values; this one holds names and a socket.
+    Broker,
+    /// The engine runs in this process, whose native memory any code in it can read.
+    InProcess,
+}
+
+impl Isolation {
+    /// The level's name in `status`, records and `AGENTSECRETS_ISOLATION`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::InProcess => "in-process",
+        }
+    }
+
+    /// Parses a level's name.
+    ///
+    /// # Errors
+    /// `invalid_call` for any other text.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "broker" => Ok(Self::Broker),
+            "in-process" => Ok(Self::InProcess),
+            _ => Err(Error::new(ErrorCode::InvalidCall, "isolation is \"broker\" or \"in-process\"")),
+        }
+    }
+}
 
 /// The choices of a [`Client`]. What is not said comes from the environment variables and the project file.
 #[derive(Clone, Debug, Default)]
