@@ -12,9 +12,9 @@ use super::chain::FirstKey;
 use super::event::{DenyChange, Ended, Event, Outcome, Reason};
 use super::files::{self, unavailable};
 use super::record::{Phase, write_event};
+use super::recover;
 #[cfg(test)]
 use super::recover::Recovered;
-use super::recover;
 use super::state::{Anchor, State, StatePage};
 use super::writer::generation;
 use crate::error::{Error, ErrorCode, Result};

@@ -94,8 +94,7 @@ mod tests {
     }
 
     fn document() -> Document {
-        let mut document =
-            Document::new(Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
+        let mut document = Document::new(Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
         let (production, _) = document.create_project(label("production")).expect("new");
         let _ = document.create_project(label("unlinked")).expect("new");
         let _ = document.link(Path::new("/srv/production"), production).expect("linked");

@@ -248,11 +248,7 @@ impl Policy {
             Error::new(ErrorCode::NothingToInject, "the call names no secret")
                 .with_hint("name the secret and its place, as in --bearer NAME; plain requests need no AgentSecrets")
         })?;
-        Ok(Permitted {
-            scope: rule.scope(false),
-            path: rule.path().cloned(),
-            checked: Vec::new(),
-        })
+        Ok(Permitted { scope: rule.scope(false), path: rule.path().cloned(), checked: Vec::new() })
     }
 }
 

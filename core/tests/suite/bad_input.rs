@@ -17,7 +17,7 @@ async fn an_unknown_name_is_said_to_be_one() {
             &[],
         );
         assert_eq!(error.stage(), Stage::Resolve);
-        assert_eq!(error.hint(), Some("agentsecrets secrets list"));
+        assert_eq!(error.hint(), Some("agentsecrets secrets set NO_SUCH"));
         let checked = client.check(vec![name("KEY"), name("NO_SUCH")]).await.expect("checked");
         assert_eq!(
             checked.iter().map(|one| (one.present, one.granted)).collect::<Vec<_>>(),

@@ -101,7 +101,7 @@ async fn lock_ends_the_broker_and_every_engine_until_unlock() {
     let pid = home.broker_pid().await;
     assert!(lock(&home.at()).await.expect("locked"));
     let end = std::time::Instant::now() + crate::kit::PATIENCE;
-    while Path::new(&format!("/proc/{pid}/environ")).exists() {
+    while crate::audit::is_alive(pid) {
         assert!(std::time::Instant::now() < end, "the broker lives on");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
