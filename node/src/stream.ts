@@ -184,6 +184,15 @@ export class StreamedResponse extends ResponseHead {
     }
   }
 
+  /**
+   * This response, unless its status is 4xx or 5xx; the call is then ended.
+   * @throws {UpstreamError}
+   */
+  override raiseForStatus(): this {
+    if (this.status >= 400) this.close();
+    return super.raiseForStatus();
+  }
+
   /** Ends the call; what was not read is not read any more. */
   close(): void {
     this.#chunks.close();

@@ -78,6 +78,12 @@ test("disposing of it closes the socket", async () => {
   await until(async () => (await upstream.state()).running === 0, "the close");
 });
 
+test("a status that is made an error ends the call", async () => {
+  const response = await client.stream(upstream.url("/status/500"), { bearer: "KEY" });
+  assert.throws(() => response.raiseForStatus(), { code: "upstream_error" });
+  await assert.rejects(all(response.bytes()), { code: "cancelled" });
+});
+
 test("a body that breaks off is an error", async () => {
   const response = await client.stream(upstream.url("/drop?after=1000&of=5000"), { bearer: "KEY" });
   await assert.rejects(all(response.bytes()), { code: "upstream_unreachable" });

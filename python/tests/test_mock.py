@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,8 @@ def test_calls_are_recorded_and_answered() -> None:
 def test_the_rules_about_arguments_are_the_real_ones() -> None:
     mock = MockAgentSecrets()
     mock.respond()
-    for options in ({"bearer": "A", "basic": "B"}, {"bearer": "no name"}, {"body": 1}, {"timeout": -1.0}):
+    wrong: list[dict[str, Any]] = [{"bearer": "A", "basic": "B"}, {"bearer": "no name"}, {"body": 1}, {"timeout": -1.0}]
+    for options in wrong:
         with pytest.raises(InvalidCall):
             mock.call("https://a/", **options)
     with pytest.raises(InvalidCall):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 
 import pytest
@@ -15,6 +16,17 @@ def test_bytes(client: AgentSecrets, upstream: Upstream) -> None:
         assert answer.status_code == 200
         length = sum(len(piece) for piece in answer.iter_bytes())
     assert length == 5 << 20
+
+
+def test_a_large_answer_is_not_held(broker: AgentSecrets, upstream: Upstream) -> None:
+    with broker.stream(upstream.url("/bytes?n=100m"), bearer="TOKEN") as answer:
+        pieces = answer.iter_bytes()
+        length = len(next(pieces))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        length += sum(len(piece) for piece in pieces)
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert length == 100 << 20
+    assert grown < 10 * 1024, f"{grown} KiB more"
 
 
 def test_text_is_not_cut_in_a_character(client: AgentSecrets, upstream: Upstream) -> None:

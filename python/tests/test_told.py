@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_logs(client: AgentSecrets, upstream: Upstream) -> None:
     assert {entry.outcome for entry in client.logs(outcome="denied")} == {"denied"}
     assert client.logs(since=datetime.now(timezone.utc) + timedelta(hours=1)) == []
     assert all("UNGRANTED" in entry.secrets for entry in client.logs(secret="UNGRANTED", last=5))
-    for wrong in ({"outcome": "great"}, {"last": -1}, {"secret": "no name"}):
+    refused: list[dict[str, Any]] = [{"outcome": "great"}, {"last": -1}, {"secret": "no name"}]
+    for wrong in refused:
         with pytest.raises(InvalidCall):
             client.logs(**wrong)
 

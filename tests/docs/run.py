@@ -220,8 +220,8 @@ def at_a_terminal(world: World, script: str) -> tuple[int, str]:
 
 
 def check_printed(expected: list[str], output: str) -> None:
-    """Every line shown was printed, in this order; `…` stands for anything, and runs of spaces do not count."""
-    rest = [" ".join(line.split()) for line in output.split("\n")]
+    """Every line shown was printed, in this order; `…` stands for anything, spaces and a table's frame do not count."""
+    rest = [" ".join(re.sub("[│┆]", " ", line).split()) for line in output.split("\n")]
     for line in expected:
         pattern = ".*".join(re.escape(part) for part in " ".join(line.split()).split("…"))
         at = next((at for at, printed in enumerate(rest) if re.fullmatch(pattern, printed)), None)

@@ -50,9 +50,9 @@ fn show(run: &Run) -> Result<usize, Stop> {
     tell::heading("From the shell");
     show.shell()?;
     tell::heading("From Python");
-    show.agent("python", built.python.0, &[Path::new("-I"), &built.python.1])?;
+    show.agent(false, &built.python.0, &[Path::new("-I"), &built.python.1])?;
     tell::heading("From Node");
-    show.agent("node", "node".into(), &[&built.node.1])?;
+    show.agent(true, Path::new("node"), &[&built.node])?;
     tell::heading("What is left on record");
     show.record()?;
     tell::heading("The end");
@@ -65,10 +65,10 @@ fn show(run: &Run) -> Result<usize, Stop> {
     Ok(proofs + 1)
 }
 
-/// The interpreter and the script of each host.
+/// Interpreter and script for Python, the script for Node.
 struct Built {
     python: (PathBuf, PathBuf),
-    node: (PathBuf, PathBuf),
+    node: PathBuf,
 }
 
 fn build(run: &Run) -> Result<Built, Stop> {
@@ -84,12 +84,9 @@ fn build(run: &Run) -> Result<Built, Stop> {
         stage::link_python(&environment, &stage::python(Profile::Debug)?)?;
         Ok(environment)
     })?;
-    let node = tell::step("Node package, its TypeScript compiled", || stage::node(run, Profile::Debug))?;
+    tell::step("Node package, its TypeScript compiled", || stage::node(run, Profile::Debug))?;
     let scripts = workspace::root().join("xtask/src/demo");
-    Ok(Built {
-        python: (environment.join("bin/python"), scripts.join("agent.py")),
-        node: (node, scripts.join("agent.mjs")),
-    })
+    Ok(Built { python: (environment.join("bin/python"), scripts.join("agent.py")), node: scripts.join("agent.mjs") })
 }
 
 fn make_world() -> Result<World, Stop> {
@@ -144,11 +141,9 @@ impl Show {
     }
 
     /// The same from a program: what it prints is all that it could find out.
-    fn agent(&mut self, host: &str, interpreter: PathBuf, before: &[&Path]) -> Result<(), Stop> {
+    fn agent(&mut self, is_node: bool, interpreter: &Path, before: &[&Path]) -> Result<(), Stop> {
         let origin = self.world.origin();
-        let is_node = host == "node";
-        let program = if is_node { PathBuf::from("node") } else { interpreter.clone() };
-        let mut command = self.world.command(&program);
+        let mut command = self.world.command(interpreter);
         command.args(before).arg(&origin);
         if is_node {
             command.arg(workspace::root().join("node"));

@@ -35,26 +35,33 @@ fn is_installed(package: &str) -> bool {
     output("dpkg-query", &["-W", "-f", "${db:Status-Status}", package]).is_some_and(|status| status == "installed")
 }
 
-/// The `bin` folder of a virtual environment with the packages of `xtask/requirements/NAME.txt`.
-pub(crate) fn venv(run: &Run, name: &str) -> Result<PathBuf, Stop> {
-    let requirements = workspace::root().join("xtask/requirements").join(format!("{name}.txt"));
+/// The `bin` folder of a virtual environment with the packages of a requirements file.
+pub(crate) fn venv(run: &Run, name: &str, requirements: &Path) -> Result<PathBuf, Stop> {
     let folder = workspace::scratch().join("venv").join(name);
     let bin = folder.join("bin");
-    let stamp = Stamp::of(folder.join("stamp"), &[&requirements])?;
+    let stamp = Stamp::of(folder.join("stamp"), &[requirements])?;
     if stamp.is_fresh() && bin.join("python").exists() {
         return Ok(bin);
     }
-    if output("python3", &["-c", "import ensurepip, venv"]).is_none() {
-        debian(run, &["python3", "python3-venv"])?;
-    }
+    with_pip(run)?;
     run.step("python3").args(["-m", "venv", "--clear"]).args([&folder]).run()?;
     run.step(bin.join("python"))
         .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--requirement"])
-        .args([&requirements])
+        .args([requirements])
         .run()
-        .map_err(|_| Stop::NotRun(format!("the Python packages of {name}.txt could not be installed")))?;
+        .map_err(|_| {
+            Stop::NotRun(format!("the Python packages of {} could not be installed", requirements.display()))
+        })?;
     stamp.write()?;
     Ok(bin)
+}
+
+/// Makes sure that virtual environments with pip can be made.
+pub(crate) fn with_pip(run: &Run) -> Result<(), Stop> {
+    match output("python3", &["-c", "import ensurepip, venv"]) {
+        Some(_) => Ok(()),
+        None => debian(run, &["python3", "python3-venv"]),
+    }
 }
 
 /// A virtual environment without anything in it, not even pip: it needs nothing but `python3`.

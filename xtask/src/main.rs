@@ -4,6 +4,7 @@ mod demo;
 mod errors;
 mod generate;
 mod install;
+mod package;
 mod report;
 mod run;
 mod stage;
@@ -16,6 +17,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::stage::Profile;
+
 #[derive(Parser)]
 #[command(name = "xtask", bin_name = "cargo xtask", about, disable_help_subcommand = true)]
 struct Arguments {
@@ -27,6 +30,15 @@ struct Arguments {
 enum Command {
     /// Show the promise of this project, from the shell, Python and Node, against a real API on this machine.
     Demo,
+    /// Leave the wheel, the npm tarballs and the executable in `dist/`, and prove that they work where nothing else is.
+    Package {
+        /// Build as it is shipped; the default.
+        #[arg(long)]
+        release: bool,
+        /// Build for debugging: fast, and much larger.
+        #[arg(long, conflicts_with = "release")]
+        debug: bool,
+    },
     /// Run every suite, or the ones named. Ends with 1 when one failed, with 3 when one could not run.
     Test {
         /// The suites to run, in this order.
@@ -48,6 +60,7 @@ enum Command {
 fn main() -> ExitCode {
     run::end_children_on_interrupt();
     match Arguments::parse().command {
+        Command::Package { debug, .. } => package::command(if debug { Profile::Debug } else { Profile::Release }),
         Command::Demo => demo::command(),
         Command::Test { list: true, .. } => report::list(suites::ALL),
         Command::Test { suites, .. } => report::test(&suites),

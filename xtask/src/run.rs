@@ -121,6 +121,18 @@ impl Step<'_> {
         if status.success() { Ok(()) } else { Err(Stop::Failed(format!("`{told}` ended with {status}"))) }
     }
 
+    /// Runs a command that has to succeed; its standard output is handed on instead of logged.
+    pub(crate) fn output(mut self) -> Result<String, Stop> {
+        let told = self.told();
+        self.run.note(&format!("\n$ {told}"))?;
+        let log = OpenOptions::new().append(true).open(&self.run.log)?;
+        let output = self.command.stderr(log).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(Stop::Failed(format!("`{told}` ended with {}", output.status)))
+    }
+
     /// Runs it and hands the status on, for a step that should fail.
     pub(crate) fn status(mut self) -> Result<ExitStatus, Stop> {
         let told = self.told();

@@ -2,11 +2,20 @@
 
 mod architecture;
 mod check;
+mod docs;
 mod keychain;
 mod licences;
+mod node;
+mod node_types;
+mod package;
+mod python;
+mod python_types;
 mod rust;
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::run::{Run, Stop};
 
@@ -23,7 +32,19 @@ pub(crate) struct Suite {
 }
 
 /// Fast and general first.
-pub(crate) const ALL: &[Suite] = &[architecture::SUITE, licences::SUITE, check::SUITE, rust::SUITE, keychain::SUITE];
+pub(crate) const ALL: &[Suite] = &[
+    architecture::SUITE,
+    licences::SUITE,
+    check::SUITE,
+    rust::SUITE,
+    keychain::SUITE,
+    python_types::SUITE,
+    python::SUITE,
+    node_types::SUITE,
+    node::SUITE,
+    docs::SUITE,
+    package::SUITE,
+];
 
 const fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
@@ -35,4 +56,24 @@ fn some_rust_tests(run: &Run) -> Result<String, Stop> {
         0 => Err(Stop::Failed("not one test ran".to_owned())),
         count => Ok(format!("{count} tests")),
     }
+}
+
+/// Builds every crate and every test, once: all suites use the same profile and the same set of features.
+fn built(run: &Run) -> Result<(), Stop> {
+    run.cargo().args(["build", "--workspace", "--all-targets"]).run()
+}
+
+/// The unit tests of a package as a program, built by `built`.
+fn test_executable(run: &Run, package: &str) -> Result<PathBuf, Stop> {
+    let arguments = ["test", "--workspace", "--lib", "--no-run", "--message-format", "json"];
+    let said = run.cargo().args(arguments).output()?;
+    let wanted = |message: &Value| {
+        let is_test = message["profile"]["test"] == true && message["target"]["name"] == package;
+        message["executable"].as_str().filter(|_| is_test).map(PathBuf::from)
+    };
+    let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    messages
+        .filter_map(|message| wanted(&message))
+        .next()
+        .ok_or_else(|| Stop::Failed(format!("{package} has no unit tests")))
 }

@@ -64,14 +64,16 @@ pub fn drive<F: Future>(mut future: Pin<&mut F>, wait: Duration) -> Result<Step<
                 return Ok(Step::Done(output));
             }
             let until = *until.get_or_insert_with(|| Instant::now() + wait);
-            while !wakeup.woken.load(Ordering::Acquire) {
+            loop {
                 if runtime::ending() {
                     return Err(runtime::is_ending());
                 }
-                match until.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => std::thread::park_timeout(left),
-                    _ => return Ok(Step::Waiting),
+                // Asked even of a future that was woken: one that always is must not keep the host from its signals.
+                let Some(left) = until.checked_duration_since(Instant::now()) else { return Ok(Step::Waiting) };
+                if wakeup.woken.load(Ordering::Acquire) {
+                    break;
                 }
+                std::thread::park_timeout(left);
             }
         }
     })
@@ -91,6 +93,16 @@ mod tests {
         });
         assert!(matches!(drive(future.as_mut(), Duration::from_millis(1)), Ok(Step::Waiting)));
         assert!(matches!(drive(future.as_mut(), Duration::from_secs(20)), Ok(Step::Done(7))));
+    }
+
+    #[test]
+    fn a_busy_future_lets_the_host_look_around() {
+        let mut busy = std::pin::pin!(std::future::poll_fn(|cx| {
+            cx.waker().wake_by_ref();
+            std::thread::sleep(Duration::from_millis(1));
+            Poll::<()>::Pending
+        }));
+        assert!(matches!(drive(busy.as_mut(), Duration::from_millis(20)), Ok(Step::Waiting)));
     }
 
     #[test]

@@ -19,6 +19,7 @@ struct Generation {
     handle: Handle,
     /// Taken when the process ends; nothing else locks it, so a fork cannot catch it locked.
     runtime: Mutex<Option<Runtime>>,
+    /// Calls that threads of the host drive.
     in_flight: AtomicUsize,
     ending: AtomicBool,
 }
@@ -72,7 +73,7 @@ impl Generation {
     }
 }
 
-/// Work that the end of the process waits for.
+/// A call that a thread of the host drives: the end of the process waits until it is given up.
 pub struct InFlight(&'static Generation);
 
 impl InFlight {
@@ -122,12 +123,11 @@ impl Task {
 /// # Errors
 /// `cancelled` once the process is ending.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<Task> {
-    let in_flight = InFlight::begin()?;
-    let task = in_flight.0.handle.spawn(async move {
-        let _in_flight = in_flight;
-        future.await;
-    });
-    Ok(Task { pid: std::process::id(), handle: task.abort_handle() })
+    let generation = current()?;
+    if generation.ending.load(Ordering::Acquire) {
+        return Err(is_ending());
+    }
+    Ok(Task { pid: generation.pid, handle: generation.handle.spawn(future).abort_handle() })
 }
 
 /// Whether the process is ending. Who waits gives up then.
@@ -141,7 +141,7 @@ pub(crate) fn is_ending() -> Error {
     Error::new(ErrorCode::Cancelled, "the process is ending").with_retryable(false)
 }
 
-/// Ends the runtime before the host ends: calls under way are given up, and their threads waited for, `limit` at most.
+/// Ends the runtime before the host ends: calls under way are given up, and threads waited for, twice `limit` at most.
 /// Later calls are refused.
 pub fn end(limit: Duration) {
     let Some(generation) = at(CURRENT.load(Ordering::Acquire)).filter(|known| known.pid == std::process::id()) else {
@@ -149,11 +149,12 @@ pub fn end(limit: Duration) {
     };
     generation.ending.store(true, Ordering::Release);
     let started = Instant::now();
+    // First who drives, then what is driven: a socket or timer polled after its runtime ended would panic.
+    while generation.in_flight.load(Ordering::Acquire) > 0 && started.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     let taken = generation.runtime.lock().ok().and_then(|mut runtime| runtime.take());
     if let Some(runtime) = taken {
         runtime.shutdown_timeout(limit);
-    }
-    while generation.in_flight.load(Ordering::Acquire) > 0 && started.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -3,6 +3,9 @@
 //! Work runs on the bridge's runtime. What is done is put in a mailbox, and one wake-up of the event loop brings a whole
 //! batch of it to JavaScript.
 
+#![allow(clippy::needless_pass_by_value)] // What JavaScript hands over is owned.
+#![allow(unreachable_pub)] // The macro wants `pub`, and exports by itself.
+
 mod answer;
 mod call;
 mod client;
@@ -27,7 +30,6 @@ const END_LIMIT: Duration = Duration::from_millis(500);
 static ENVIRONMENTS: AtomicUsize = AtomicUsize::new(0);
 
 #[napi(module_exports)]
-#[allow(clippy::needless_pass_by_value)] // The macro hands both over.
 fn loaded(_exports: napi::bindgen_prelude::Object<'_>, env: Env) -> Result<()> {
     agentsecrets_bridge::install();
     ENVIRONMENTS.fetch_add(1, Ordering::AcqRel);

@@ -35,7 +35,6 @@ pub(crate) struct Shared {
 impl Mailbox {
     /// A mailbox that brings what is done to `dispatch`.
     #[napi(constructor)]
-    #[allow(clippy::needless_pass_by_value)] // The macro hands it over.
     pub fn new(env: Env, dispatch: Function<'_, Vec<Completion>, ()>) -> Result<Self> {
         let done: Arc<Mutex<Vec<(u32, Outcome)>>> = Arc::default();
         let tasks: Arc<Mutex<HashMap<u32, Task>>> = Arc::default();
@@ -57,7 +56,6 @@ impl Mailbox {
 
     /// Holds the event loop.
     #[napi]
-    #[allow(clippy::needless_pass_by_value)] // The macro hands it over.
     pub fn hold(&self, env: Env) -> Result<()> {
         // SAFETY: called on the environment's own thread, and `wake` lives as long as `self`.
         status(unsafe { sys::napi_ref_threadsafe_function(env.raw(), self.shared.wake.raw()) })
@@ -65,7 +63,6 @@ impl Mailbox {
 
     /// Lets the event loop go.
     #[napi]
-    #[allow(clippy::needless_pass_by_value)] // The macro hands it over.
     pub fn release(&self, env: Env) -> Result<()> {
         // SAFETY: as in `hold`.
         status(unsafe { sys::napi_unref_threadsafe_function(env.raw(), self.shared.wake.raw()) })

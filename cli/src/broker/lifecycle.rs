@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use agentsecrets::broker::{Finish, socket_path};
 use agentsecrets::owner::Unlocked;
-use agentsecrets::{Engine, Error, ErrorCode, Home, Result};
+use agentsecrets::{Engine, Error, ErrorCode, Home, Result, Unlock};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -28,21 +28,33 @@ pub(crate) fn serve(home: Home, unlocked: Unlocked, ready: Box<dyn FnOnce() + Se
 
 /// Serves with the use key of a place that needs no human, locked otherwise. Another broker of the home is success.
 pub(crate) fn run(home: Home, background: bool) -> Result<()> {
-    home.config()?;
+    let config = home.config()?;
     if background {
-        return in_background(home);
+        return in_background(home, matches!(config.unlock, Unlock::Fd(_)));
     }
+    // Asked before anything is opened here that could get the number of a descriptor which did not come.
+    let missing = matches!(config.unlock, Unlock::Fd(number) if !is_open(number));
     match Place::take(&home)? {
-        Some(place) => run_until_told(&place, Engine::self_opened(&home)?, Box::new(|| {})),
+        Some(place) => run_until_told(&place, engine(&home, missing)?, Box::new(|| {})),
         None => Err(Error::new(ErrorCode::BrokerUnavailable, "a broker of this home is running already")
             .with_hint("agentsecrets broker status")),
     }
 }
 
+/// An engine that opens the use key by itself, or a locked one where the key's descriptor is not at hand.
+fn engine(home: &Home, locked: bool) -> Result<Arc<Engine>> {
+    if locked { Engine::broker(home, None) } else { Engine::self_opened(home) }
+}
+
+fn is_open(descriptor: i32) -> bool {
+    // SAFETY: fcntl only asks.
+    unsafe { libc::fcntl(descriptor, libc::F_GETFD) >= 0 }
+}
+
 /// Starts a child that serves, and returns when a broker answers, this one or another.
-fn in_background(home: Home) -> Result<()> {
+fn in_background(home: Home, locked: bool) -> Result<()> {
     let start = agentsecrets::owner::spawn(move |ready| match Place::take(&home)? {
-        Some(place) => run_until_told(&place, Engine::self_opened(&home)?, ready),
+        Some(place) => run_until_told(&place, engine(&home, locked)?, ready),
         None => {
             wait_for_winner(&home)?;
             ready();

@@ -142,7 +142,7 @@ fn verify(recorded: &Executable) -> Result<()> {
         return Ok(());
     }
     Err(unavailable(format!("{} has changed since the home was made", recorded.path.display()))
-        .with_hint("agentsecrets broker run --background  # starts the new one by hand and records it"))
+        .with_hint("agentsecrets doctor --fix  # with the new executable: records it"))
 }
 
 fn unavailable(why: String) -> Error {

@@ -57,7 +57,9 @@ impl Engine {
         let (home, place) = (home.clone(), place.cloned());
         let open = move || {
             let config = home.config()?;
-            let locked = store::marker::is_set(&home.run());
+            // A descriptor is read once, by whom it was given to: under its number this process has something else.
+            let elsewhere = place.is_none() && matches!(config.unlock, Unlock::Fd(_));
+            let locked = elsewhere || store::marker::is_set(&home.run());
             let key = if locked { return Err(owner::locked()) } else { owner::open_use_key(&config, place.as_ref())? };
             Self::open(&home, Some(key), audit::Isolation::InProcess)
         };

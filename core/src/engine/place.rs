@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn a_linked_directory_may_name_another_linked_project_once_it_was_chosen_there() {
+        use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().expect("temp dir");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).expect("mode");
         let home = crate::home::Home::locate(Some(folder.path())).expect("home");
         let document = document();
         let id = |name| document.project_named(&label(name)).expect("known").id;

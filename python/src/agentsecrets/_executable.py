@@ -14,12 +14,12 @@ def own() -> str | None:
     Read from the distribution's own ``RECORD``: what else is called so on ``PATH`` does not count.
     """
     if not _found:
-        _found.append(_look())
+        _found.append(look(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     return _found[0]
 
 
-def _look() -> str | None:
-    site = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+def look(site: str) -> str | None:
+    """Return the executable of the distribution installed in a folder of packages."""
     try:
         folders = [name for name in os.listdir(site) if _is_ours(name)]
         for folder in folders:

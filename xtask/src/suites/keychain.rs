@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::install;
 use crate::run::{Run, Stop};
-use crate::suites::{Suite, minutes, some_rust_tests};
+use crate::suites::{Suite, built, minutes, some_rust_tests, test_executable};
 
 pub(super) const SUITE: Suite = Suite {
     name: "keychain",
@@ -30,20 +30,15 @@ kill "$monitor"
 echo "items written: $(grep -c CreateItem "$HOME/items")"
 "#;
 
-const TESTS: [&str; 5] = ["test", "--package", "agentsecrets", "--lib", "store::"];
-
 fn run(run: &Run) -> Result<String, Stop> {
     install::debian(run, &["gnome-keyring", "dbus", "dbus-bin", "libsecret-tools"])?;
-    run.cargo().args(TESTS).args(["--no-run"]).run()?;
+    built(run)?;
+    let tests = test_executable(run, "agentsecrets")?;
     let home = tempfile::tempdir()?;
     let runtime = private_folder(home.path(), "run")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run.step("dbus-run-session")
         .args(["--", "bash", "-c", SESSION, "bash"])
-        .args([cargo])
-        .args(TESTS)
-        .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
-        .env("RUSTUP_HOME", kept("RUSTUP_HOME", ".rustup"))
+        .args([tests.as_os_str(), "store::".as_ref()])
         .env("HOME", home.path())
         .env("XDG_RUNTIME_DIR", runtime)
         .env("AGENTSECRETS_TEST_KEYCHAIN", "1")
@@ -67,10 +62,4 @@ fn private_folder(home: &Path, name: &str) -> Result<PathBuf, Stop> {
     fs::create_dir(&folder)?;
     fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
     Ok(folder)
-}
-
-/// Cargo's own folders stay where they are while `HOME` moves.
-fn kept(name: &str, folder: &str) -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default());
-    std::env::var_os(name).map_or_else(|| home().join(folder), PathBuf::from)
 }

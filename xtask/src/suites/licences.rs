@@ -33,5 +33,6 @@ fn cargo_deny(run: &Run) -> Result<PathBuf, Stop> {
     if output("cargo-deny", &["--version"]).is_some() {
         return Ok("cargo-deny".into());
     }
-    Ok(install::venv(run, "licences")?.join("cargo-deny"))
+    let requirements = workspace::root().join("xtask/requirements/licences.txt");
+    Ok(install::venv(run, "licences", &requirements)?.join("cargo-deny"))
 }

@@ -1,7 +1,7 @@
 //! The Rust tests and the examples in Rust documentation.
 
 use crate::run::{Run, Stop};
-use crate::suites::{Suite, minutes, some_rust_tests};
+use crate::suites::{Suite, built, minutes, some_rust_tests};
 
 pub(super) const SUITE: Suite = Suite {
     name: "rust",
@@ -11,9 +11,7 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 fn run(run: &Run) -> Result<String, Stop> {
-    // The native modules link against their hosts and are tested from there; the house rules have their own suite.
-    let others = ["agentsecrets-python", "agentsecrets-node", "agentsecrets-architecture"];
-    let excluded = others.iter().flat_map(|name| ["--exclude", name]);
-    run.cargo().args(["test", "--workspace", "--no-fail-fast"]).args(excluded).run()?;
+    built(run)?;
+    run.cargo().args(["test", "--workspace", "--no-fail-fast"]).run()?;
     some_rust_tests(run)
 }
