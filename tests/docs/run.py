@@ -213,8 +213,9 @@ def at_a_terminal(world: World, script: str) -> tuple[int, str]:
                 break
             output += piece.decode(errors="replace").replace("\r\n", "\n")
     finally:
-        os.close(terminal)
+        # Closed first, the terminal would hang up on a shell that is about to end.
         status = os.waitpid(pid, 0)[1]
+        os.close(terminal)
     world.transcript.append(output)
     return os.waitstatus_to_exitcode(status), world.told(output)
 
