@@ -12,14 +12,16 @@ mod open;
 mod place;
 mod state;
 
+use std::borrow::Cow;
 use std::time::Instant;
 
+use http::{HeaderMap, header};
 use jiff::Timestamp;
 
 pub use open::Engine;
 
 use crate::audit::Begun;
-use crate::call::Call;
+use crate::call::{Auth, Call};
 use crate::context::Place;
 use crate::error::{Error, Result};
 use crate::inject::arm;
@@ -33,7 +35,7 @@ impl Engine {
     async fn once(&self, call: Call, place: &Place, started: Instant) -> Result<Response> {
         let loaded = self.loaded()?;
         let permitted =
-            loaded.policy.check(&asked(&call, place)).map_err(|why| self.denied(&call, place, why, started))?;
+            loaded.policy.check(&asked(&call, &own_headers(&call), place)).map_err(|why| self.denied(&call, place, why, started))?;
         let begun = self.audit.begin(&self.event(&call, place, Some(&permitted)))?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, started));
         match limits.hold(self.through(call, place, &loaded, permitted, &begun)).await {
@@ -66,14 +68,37 @@ impl Engine {
     }
 }
 
-fn asked<'a>(call: &'a Call, place: &'a Place) -> Asked<'a> {
+/// The caller's own headers: one that holds the placeholder of the very secret that takes its place is not its own.
+fn own_headers(call: &Call) -> Cow<'_, HeaderMap> {
+    let mut own = Cow::Borrowed(&call.headers);
+    for injection in &call.injections {
+        let name = match &injection.auth {
+            Auth::Bearer | Auth::Basic => &header::AUTHORIZATION,
+            Auth::Header(name) => name,
+            _ => continue,
+        };
+        let Ok(placeholder) = injection.secret.placeholder() else { continue };
+        let mut said = call.headers.get_all(name).iter().peekable();
+        if said.peek().is_some() && said.all(|value| holds(value.as_bytes(), &placeholder)) {
+            own.to_mut().remove(name);
+        }
+    }
+    own
+}
+
+/// Whether the last word of a header is the placeholder, as in `Bearer AS_SECRET_KEY`.
+fn holds(value: &[u8], placeholder: &str) -> bool {
+    value.rsplit(|byte| *byte == b' ').next() == Some(placeholder.as_bytes())
+}
+
+fn asked<'a>(call: &'a Call, headers: &'a HeaderMap, place: &'a Place) -> Asked<'a> {
     Asked {
         project: place.project_id,
         project_name: &place.project,
         environment: &place.environment,
         method: &call.method,
         url: &call.url,
-        headers: &call.headers,
+        headers,
         injections: &call.injections,
         now: Timestamp::now(),
     }

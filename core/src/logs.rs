@@ -6,7 +6,7 @@ use crate::home::Home;
 
 pub use crate::audit::{AgentName, Anchor, Entry, FirstBad, Identity, LogsQuery, Outcome, Phase, Record, Verdict};
 
-/// The calls of the log, the newest last, each with how it began and ended.
+/// The calls of the log, the newest first, each with how it began and ended.
 ///
 /// # Errors
 /// `audit_unavailable` where the log cannot be read.
@@ -14,7 +14,7 @@ pub fn list(home: &Home, query: &LogsQuery) -> Result<Vec<Entry>> {
     audit::list(&home.audit(), query)
 }
 
-/// The records of the log, the newest last.
+/// The records of the log, the newest first.
 ///
 /// # Errors
 /// `audit_unavailable` where the log cannot be read.

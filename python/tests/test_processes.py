@@ -125,6 +125,24 @@ def test_a_forked_child_leaves_the_parents_stream_alone(broker: AgentSecrets, up
         assert len(list(lines)) == 9
 
 
+def test_a_forked_child_does_not_keep_a_call_alive(client: AgentSecrets, upstream: Upstream) -> None:
+    with client.stream(upstream.url("/sse?events=1&hold=1"), bearer="TOKEN") as answer:
+        next(answer.iter_events())
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            # It holds copies of every socket, until the parent says that it is done.
+            os.close(writer)
+            os.read(reader, 1)
+            os._exit(0)
+    try:
+        until(lambda: upstream.last().outcome == "client_closed", 5)
+    finally:
+        os.close(writer)
+        os.close(reader)
+        os.waitpid(child, 0)
+
+
 @pytest.mark.parametrize("isolation", ["broker", "in-process"])
 @pytest.mark.parametrize("how", ["async", "daemon-threads", "stream"])
 def test_the_exit_code_with_calls_in_flight(world: World, isolation: str, how: str) -> None:

@@ -4,7 +4,7 @@
 //! another thread, and dropping the call closes the socket, which is how the broker learns of a cancellation.
 
 use std::future::Future;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -31,6 +31,20 @@ const MAX_HEADERS: usize = 1024;
 pub(crate) struct Connection {
     sender: http1::SendRequest<Body>,
     driver: Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>,
+    /// The socket that `driver` owns, and the process that opened it.
+    socket: RawFd,
+    pid: u32,
+}
+
+impl Drop for Connection {
+    /// Ends the conversation, and not only this end of it: a child forked meanwhile holds a copy of the descriptor, and
+    /// the broker would not learn that the call was given up.
+    fn drop(&mut self) {
+        if self.pid == std::process::id() {
+            // SAFETY: `driver` keeps the descriptor open, and is dropped after this.
+            unsafe { libc::shutdown(self.socket, libc::SHUT_RDWR) };
+        }
+    }
 }
 
 /// What became of an exchange that did not succeed.
@@ -55,12 +69,13 @@ impl Connection {
         let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
         check_peer(stream.as_fd())?;
+        let socket = stream.as_raw_fd();
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|why| gone(&why))?;
-        Ok(Self { sender, driver: Box::pin(driver) })
+        Ok(Self { sender, driver: Box::pin(driver), socket, pid: std::process::id() })
     }
 
     /// Whether the connection can take a request. An idle one that the broker closed says so here.

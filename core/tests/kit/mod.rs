@@ -167,7 +167,9 @@ impl Home {
 
     /// The audit records, oldest first.
     pub fn records(&self) -> Vec<Record> {
-        logs::records(&self.at(), &LogsQuery::default()).expect("a readable log")
+        let mut all = logs::records(&self.at(), &LogsQuery::default()).expect("a readable log");
+        all.reverse();
+        all
     }
 
     /// Waits until the log holds a record like this.

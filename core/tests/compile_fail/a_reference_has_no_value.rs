@@ -1,0 +1,4 @@
+// refused: E0599
+pub fn f(reference: &agentsecrets::SecretRef) {
+    let _ = reference.get();
+}

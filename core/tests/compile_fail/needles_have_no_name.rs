@@ -1,0 +1,2 @@
+// refused: E0603 + is private
+pub fn f(_: &agentsecrets::engine::needles::Needles) {}

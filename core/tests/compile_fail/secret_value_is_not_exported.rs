@@ -1,0 +1,2 @@
+// refused: E0432
+use agentsecrets::SecretValue;

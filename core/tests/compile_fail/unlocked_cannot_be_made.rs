@@ -1,0 +1,4 @@
+// refused: E0423
+pub fn f() -> agentsecrets::owner::Unlocked {
+    agentsecrets::owner::Unlocked([0; 32])
+}
