@@ -18,6 +18,6 @@ fn run(run: &Run) -> Result<String, Stop> {
     tool("ruff").args(["format", "--check", "--no-cache", "."]).run()?;
     tool("mypy").args(["--no-incremental"]).run()?;
     tool("pyright").args(["--pythonpath"]).args([bin.join("python")]).run()?;
-    tool("stubtest").args(["agentsecrets", "--mypy-config-file", "pyproject.toml"]).run()?;
+    tool("stubtest").args(["agentsecrets._native", "--mypy-config-file", "pyproject.toml"]).run()?;
     Ok("ruff, mypy --strict, pyright, stubtest".to_owned())
 }
