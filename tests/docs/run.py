@@ -213,8 +213,9 @@ def at_a_terminal(world: World, script: str) -> tuple[int, str]:
                 break
             output += piece.decode(errors="replace").replace("\r\n", "\n")
     finally:
-        os.close(terminal)
+        # Closed first, the terminal would hang up on a shell that is about to end.
         status = os.waitpid(pid, 0)[1]
+        os.close(terminal)
     world.transcript.append(output)
     return os.waitstatus_to_exitcode(status), world.told(output)
 
@@ -376,6 +377,19 @@ def headings(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def check_dependencies() -> None:
+    """Every dependency of every Cargo manifest has its line of reason."""
+    page = ROOT.joinpath("docs/adr/dependencies.md").read_text()
+    for manifest in [*ROOT.glob("*/Cargo.toml"), *ROOT.glob("*/*/Cargo.toml")]:
+        parts = re.split(r"^\[(.*)\]$", manifest.read_text(), flags=re.M)
+        for section, text in zip(parts[1::2], parts[2::2], strict=True):
+            if not section.endswith("dependencies"):
+                continue
+            for name in re.findall(r"^([\w-]+)(?:\.workspace)? *=", text, flags=re.M):
+                if f"`{name}`" not in page:
+                    raise Wrong(f"{name} of {manifest.relative_to(ROOT)} has no line of reason")
+
+
 def documents() -> list[Path]:
     """Every document of the repository that people read."""
     tops = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")) + sorted(ROOT.glob("examples/**/*.md"))
@@ -396,6 +410,8 @@ def main() -> int:
         name = file.relative_to(ROOT)
         try:
             check_links(file)
+            if file.name == "dependencies.md":
+                check_dependencies()
             ran, not_run = run_document(file, tools)
         except Wrong as why:
             wrong += 1

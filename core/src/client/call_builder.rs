@@ -64,18 +64,12 @@ impl CallBuilder {
 
     /// Plain query parameters.
     pub fn params<N: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.with(|call| {
-            call.params(pairs);
-            Ok(())
-        })
+        self.having(|call| call.params(pairs))
     }
 
     /// A body as it is.
     pub fn body(self, body: impl Into<Body>) -> Self {
-        self.with(|call| {
-            call.body(body);
-            Ok(())
-        })
+        self.having(|call| call.body(body))
     }
 
     /// A JSON body.
@@ -91,42 +85,27 @@ impl CallBuilder {
 
     /// A form body.
     pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.with(|call| {
-            call.form(fields);
-            Ok(())
-        })
+        self.having(|call| call.form(fields))
     }
 
     /// A multipart body.
     pub fn multipart(self, multipart: Multipart) -> Self {
-        self.with(|call| {
-            call.multipart(multipart);
-            Ok(())
-        })
+        self.having(|call| call.multipart(multipart))
     }
 
     /// How long the call may take.
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.with(|call| {
-            call.timeout(timeout);
-            Ok(())
-        })
+        self.having(|call| call.timeout(timeout))
     }
 
     /// The longest body that [`Response::buffered`] reads.
     pub fn max_response(self, bytes: u64) -> Self {
-        self.with(|call| {
-            call.max_response(bytes);
-            Ok(())
-        })
+        self.having(|call| call.max_response(bytes))
     }
 
     /// How often an idempotent call may be tried again; never unless said.
     pub fn retries(self, retries: u32) -> Self {
-        self.with(|call| {
-            call.retries(retries);
-            Ok(())
-        })
+        self.having(|call| call.retries(retries))
     }
 
     /// Sends the call.
@@ -152,6 +131,13 @@ impl CallBuilder {
             self.call = Err(error);
         }
         self
+    }
+
+    fn having(self, change: impl FnOnce(&mut Call)) -> Self {
+        self.with(|call| {
+            change(call);
+            Ok(())
+        })
     }
 
     fn failed(self, error: Error) -> Self {

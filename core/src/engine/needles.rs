@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::loaded::Loaded;
 use crate::context::Place;
@@ -148,7 +149,9 @@ impl Needles {
 
 fn build(needles: &[Needle], forms: &[WireForm]) -> Scanner {
     let mut known = Vec::with_capacity(needles.len() * 2);
-    for needle in needles {
+    // EXPOSE: the scanner's tables are made of the values it looks for.
+    let misread: Vec<_> = needles.iter().map(|needle| misread(needle.value.expose())).collect();
+    for (needle, misread) in needles.iter().zip(&misread) {
         // EXPOSE: the scanner's tables are made of the values it looks for.
         let value = needle.value.expose();
         known.push(Known { label: Some(needle.name.clone()), value });
@@ -156,10 +159,27 @@ fn build(needles: &[Needle], forms: &[WireForm]) -> Scanner {
         if let Some(colon) = value.iter().position(|byte| *byte == b':') {
             known.push(Known { label: Some(needle.name.clone()), value: &value[colon + 1..] });
         }
+        if let Some(text) = misread {
+            known.push(Known { label: Some(needle.name.clone()), value: text });
+        }
     }
     let wire: Vec<Known<'_>> =
         forms.iter().map(|form| Known { label: Some(form.name.clone()), value: &form.text }).collect();
     Scanner::build(&known, &wire)
+}
+
+/// A value outside ASCII as an upstream sees it that reads headers as Latin-1 (RFC 9110 section 5.5 tells of them) and
+/// answers in UTF-8.
+fn misread(value: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    if value.is_ascii() {
+        return None;
+    }
+    // Room for all of it at once: a growing buffer would leave copies behind.
+    let mut text = Zeroizing::new(Vec::with_capacity(value.len() * 2));
+    for byte in value {
+        text.extend_from_slice(char::from(*byte).encode_utf8(&mut [0; 4]).as_bytes());
+    }
+    Some(text)
 }
 
 /// An error's text, searched like everything else that leaves.

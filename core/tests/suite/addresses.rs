@@ -5,16 +5,9 @@ use agentsecrets_upstream::{Options, Upstream};
 
 use crate::kit::{Home, LEVELS, canary, mark, refused, seen, shared, upstreams};
 
-/// A name of this machine that leads to loopback and is not `localhost`.
+/// A name that leads to this machine and is not `localhost`: its own.
 fn own_name() -> String {
-    let text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    let names =
-        text.lines().filter(|line| line.trim_start().starts_with("127.") || line.trim_start().starts_with("::1"));
-    let named = names.flat_map(|line| line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>());
-    named
-        .filter(|name| name != "localhost")
-        .find(|name| name.contains("local") || name.contains("loopback"))
-        .unwrap_or_else(|| "ip6-localhost".into())
+    std::fs::read_to_string("/etc/hostname").expect("a machine has a name").trim().to_owned()
 }
 
 fn home(upstream: &Upstream, value: &str, terms: &[&[&str]]) -> Home {
@@ -45,7 +38,7 @@ async fn a_name_that_leads_to_loopback_needs_private() {
         assert!(error.hint().is_some_and(|hint| hint.contains("--private")));
     }
     assert!(upstream.received().is_empty() && upstream.state().connections == 0, "nothing was dialled");
-    // The control: with `--private` the call leaves; where the name is of ::1 alone, nobody listens there.
+    // The control: with `--private` the call leaves; where the name is not of 127.0.0.1, nobody listens there.
     let permitting = home(&upstream, &value, &[&[&rule, "--private"]]);
     for level in LEVELS {
         let client = permitting.client(level).await;
@@ -65,11 +58,10 @@ async fn a_grant_for_a_name_is_none_for_its_address_nor_the_other_way_round() {
         let (one, two) = (by_name.client(level).await, by_address.client(level).await);
         assert!(one.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await.is_ok());
         assert!(two.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await.is_ok());
-        refused(
-            one.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await,
-            ErrorCode::DestinationNotAllowed,
-            &[&value],
-        );
+        for address in [&address, &format!("https://[::ffff:127.0.0.1]:{}", upstream.port())] {
+            let answered = one.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await;
+            refused(answered, ErrorCode::DestinationNotAllowed, &[&value]);
+        }
         refused(
             two.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await,
             ErrorCode::DestinationNotAllowed,
@@ -87,13 +79,11 @@ async fn other_spellings_of_an_address_are_that_address_or_nothing() {
     for level in LEVELS {
         let client = home.client(level).await;
         // WHATWG URLs read these as 127.0.0.1, which is what the rule names.
-        for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
+        for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"] {
             let answered = client.get(&format!("https://{host}:{port}/echo")).bearer("KEY").send_buffered().await;
             assert!(answered.is_ok(), "{host}: {answered:?}");
         }
-        for host in
-            ["[::ffff:127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "127.0.0.2", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]"]
-        {
+        for host in ["[::1]", "[::]", "0.0.0.0", "127.0.0.2", "[::7f00:1]", "[64:ff9b::7f00:1]", "[::ffff:0:7f00:1]"] {
             let url = format!("https://{host}:{port}/echo");
             let why = client.get(&url).bearer("KEY").send_buffered().await.expect_err(host);
             assert!(

@@ -17,7 +17,7 @@ async fn an_unknown_name_is_said_to_be_one() {
             &[],
         );
         assert_eq!(error.stage(), Stage::Resolve);
-        assert_eq!(error.hint(), Some("agentsecrets secrets list"));
+        assert_eq!(error.hint(), Some("agentsecrets secrets set NO_SUCH"));
         let checked = client.check(vec![name("KEY"), name("NO_SUCH")]).await.expect("checked");
         assert_eq!(
             checked.iter().map(|one| (one.present, one.granted)).collect::<Vec<_>>(),
@@ -248,7 +248,10 @@ fn a_read_only_home_is_said_to_be_one() {
     };
     // SAFETY: geteuid has no preconditions.
     if unsafe { libc::geteuid() } == 0 {
-        eprintln!("NOT RUN: root writes where it is not allowed to; the store's own tests cover a full disk");
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"NOT RUN: root writes where it is not allowed to; the store's own tests cover a full disk\n",
+        );
         return;
     }
     all(0o500);

@@ -131,27 +131,6 @@ async fn a_wildcard_covers_labels_below_and_never_the_apex() {
     assert!(!output.status.success(), "a whole public suffix");
 }
 
-#[tokio::test]
-async fn a_grant_ends_with_its_time() {
-    let (upstream, _) = upstreams();
-    let value = canary();
-    let home = granted(&upstream, &value, &["--expires", "1s"]);
-    // The grammar of times begins with minutes, or takes seconds: either way nothing lasts longer than it says.
-    for level in LEVELS {
-        let client = home.client(level).await;
-        let end = std::time::Instant::now() + crate::kit::PATIENCE;
-        loop {
-            match client.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await {
-                Ok(_) => assert!(std::time::Instant::now() < end, "it never expires"),
-                Err(why) => break assert_eq!(why.code(), ErrorCode::DestinationNotAllowed, "{why:?}"),
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        let grants = client.grants(None).await.expect("grants");
-        assert_eq!(grants[0].state, "expired");
-    }
-}
-
 /// Trap 8: a look-up that fails, fails closed. The same altered home is refused by a running client and by a new one.
 #[tokio::test]
 async fn a_policy_that_cannot_be_believed_permits_nothing() {
