@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 
 from kit.canary import Canary, Scan, Search, plain, vendors  # noqa: E402
 from kit.home import Home  # noqa: E402
