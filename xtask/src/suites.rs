@@ -1,8 +1,11 @@
 //! Every suite of `cargo xtask test`, in the order in which they run. A new one is one file here and one line in `ALL`.
 
 mod architecture;
+mod attacks;
+mod canary;
 mod check;
 mod docs;
+mod e2e;
 mod keychain;
 mod licences;
 mod node;
@@ -43,6 +46,9 @@ pub(crate) const ALL: &[Suite] = &[
     node_types::SUITE,
     node::SUITE,
     docs::SUITE,
+    e2e::SUITE,
+    canary::SUITE,
+    attacks::SUITE,
     package::SUITE,
 ];
 
