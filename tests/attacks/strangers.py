@@ -100,7 +100,7 @@ def client(world: World) -> str:
     home = prepared(world)
     url = world.upstream.url("/echo")
     demand(home.call(url, "--bearer", "TOKEN").code == 0, "a broker runs")
-    stranger = world.stranger("z")
+    stranger, pid = world.stranger("z"), home.broker()
     run = home.folder / "run"
     # A careless administrator opened every door to the socket; the kernel's word about the peer is what is left.
     for folder in (world.agent.folder, home.folder, run):
@@ -108,7 +108,7 @@ def client(world: World) -> str:
     (run / "broker.sock").chmod(0o777)
     program = str(world.file(HERE / "client.py"))
     world.upstream.forget()
-    request = json.dumps({"url": url, "secret": "TOKEN", "pid": home.broker()}).encode()
+    request = json.dumps({"url": url, "secret": "TOKEN", "pid": pid}).encode()
     answers = {}
     for who, account in (("stranger", stranger), ("user", world.agent)):
         done = account.run([world.tool, program, str(run / "broker.sock")], request)

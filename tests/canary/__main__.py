@@ -171,9 +171,18 @@ SUITE.proof("Node, every style and failure; inspect, JSON, heap snapshot")(lambd
 @SUITE.proof("log at trace")
 def trace(world: World) -> str:
     world.prepare()
+    # What the broker logs at all: that another user was turned away.
+    run = world.home.folder / "run"
+    for folder in (world.agent.folder, world.home.folder, run):
+        folder.chmod(0o711)
+    (run / "broker.sock").chmod(0o777)
+    knock = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.recv(1)"
+    stranger = world.stranger("s")
+    stranger.run([world.python(stranger), "-c", knock, str(run / "broker.sock")])
+    for folder in (run, world.home.folder, world.agent.folder):
+        folder.chmod(0o700)
     data = world.trace.read_bytes()
-    errors = b"".join(done.err for done in world.agent.log)
-    demand(data or b"TRACE" in errors or b"DEBUG" in errors, "somebody logged at trace")
+    demand(b"turned away" in data, "the broker logs")
     scan = Scan(world.search, "the broker's log at trace")
     with open(world.trace, "ab") as log:
         log.write(scan.sentinel + b"\n")

@@ -35,6 +35,7 @@ async function called(client, call) {
   note("answered");
   kept.push(answer);
   shown.add(Buffer.from(answer.arrayBuffer()).toString("latin1"));
+  shown.add(answer.text());
   shown.add(inspect([answer.headers, answer.reason, answer.trailers, answer.url, answer.redacted], { depth: Infinity }));
 }
 
@@ -44,7 +45,9 @@ async function fetched(client, call) {
   const answer = await client.fetch(call.url, optionsOf({ ...rest, ...(body && { body: JSON.stringify(body) }) }));
   note("answered");
   kept.push(answer);
-  shown.add(Buffer.from(await answer.arrayBuffer()).toString("latin1"));
+  const body = Buffer.from(await answer.arrayBuffer());
+  shown.add(body.toString("latin1"));
+  shown.add(body.toString("utf8"));
   shown.add(inspect([...answer.headers]));
 }
 

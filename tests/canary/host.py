@@ -39,6 +39,7 @@ def answered(answer: object, text: str) -> None:
     note("answered")
     kept.append(answer)
     shown.add(text)
+    shown.add(text.encode("latin-1").decode(errors="replace"))
     shown.add(repr(list(answer.headers.items())))  # type: ignore[attr-defined]
     for name in ("reason", "trailers", "url", "redacted"):
         shown.add(repr(getattr(answer, name, None)))

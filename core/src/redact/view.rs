@@ -352,7 +352,7 @@ enum Decoded {
 
 fn plus_backslashes(place: u64, more: u64) -> u64 {
     let count = (place & BACKSLASHES) / ONE_BACKSLASH + more;
-    place & !BACKSLASHES | count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH
+    (place & !BACKSLASHES) | (count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH)
 }
 
 /// The bytes a plain stretch ends at.

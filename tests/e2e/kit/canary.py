@@ -69,8 +69,9 @@ def vendors() -> list[Canary]:
     hostile = "".join(a + b for a, b in zip(_some(_ALNUM, 24), _some(_SYMBOLS.strip(), 24), strict=True))
     identity = str(uuid.uuid4())
     pem, lines = _pem()
-    account = json.dumps({"type": "service_account", "private_key_id": secrets.token_hex(20), "private_key": pem}, indent=2)
-    account_parts = (json.loads(account)["private_key_id"].encode(), *lines)
+    key_id, (other_pem, other_lines) = secrets.token_hex(20), _pem()
+    account = json.dumps({"type": "service_account", "private_key_id": key_id, "private_key": other_pem}, indent=2)
+    account_parts = (key_id.encode(), *other_lines)
     database = _some(_ALNUM, 28)
     return [
         _whole("STRIPE", "sk_live_", _ALNUM, 48),
@@ -99,25 +100,29 @@ def vendors() -> list[Canary]:
     ]
 
 
-def forms(value: bytes) -> set[bytes]:
-    """A value in every form it could leave in."""
-    found = {value, value.hex().encode(), value.hex().upper().encode()}
-    found |= _base64(value)
-    found.add("".join(f"%{byte:02X}" for byte in value).encode())
-    found.add("".join(f"%{byte:02x}" for byte in value).encode())
-    found.add("".join(f"\\x{byte:02x}" for byte in value).encode())
-    found.add(repr(value)[2:-1].encode())
+def forms(value: bytes) -> dict[bytes, str]:
+    """A value in every form it could leave in, and what each is called."""
+    found = {value: "raw", value.hex().encode(): "hex", value.hex().upper().encode(): "hex"}
+    found |= dict.fromkeys(_base64(value), "base64")
+    for kind, pattern in (
+        ("percent", "%{:02X}"), ("percent", "%{:02x}"), ("escaped bytes", "\\x{:02x}"), ("html", "&#{};"), ("html", "&#x{:x};"),
+    ):  # fmt: skip
+        found["".join(pattern.format(byte) for byte in value).encode()] = kind
+    found.setdefault(repr(value)[2:-1].encode(), "repr")
     try:
         text = value.decode()
     except UnicodeDecodeError:
         return found
-    found |= {text.encode("utf-16-le"), text.encode("utf-16-be"), text.encode("latin-1", "ignore")}
-    found |= {quote(text, safe="").encode(), quote(text).encode(), quote_plus(text).encode()}
-    found |= {json.dumps(text)[1:-1].encode(), json.dumps(text, ensure_ascii=False)[1:-1].encode()}
-    found |= {"".join(f"\\u{ord(c):04x}" for c in text).encode(), repr(text)[1:-1].encode()}
-    found |= {html.escape(text).encode(), "".join(f"&#{byte};" for byte in value).encode()}
-    found.add("".join(f"&#x{byte:x};" for byte in value).encode())
-    return {form for form in found if len(form) >= 12}
+    for kind, form in (
+        ("utf-16", text.encode("utf-16-le")), ("utf-16", text.encode("utf-16-be")),
+        ("percent", quote(text, safe="").encode()), ("percent", quote(text).encode()), ("percent", quote_plus(text).encode()),
+        ("json", json.dumps(text)[1:-1].encode()), ("json", json.dumps(text, ensure_ascii=False)[1:-1].encode()),
+        ("json", "".join(f"\\u{ord(c):04x}" for c in text).encode()), ("repr", repr(text)[1:-1].encode()),
+        ("html", html.escape(text).encode()), ("latin-1 as utf-8", value.decode("latin-1").encode()),
+        ("latin-1 as json", json.dumps(value.decode("latin-1"))[1:-1].encode()),
+    ):  # fmt: skip
+        found.setdefault(form, kind)
+    return {form: kind for form, kind in found.items() if len(form) >= 12}
 
 
 def _base64(value: bytes) -> set[bytes]:
@@ -136,17 +141,18 @@ class Search:
     """Looks for canaries in every form, for long pieces of them, and for a sentinel that must be there."""
 
     def __init__(self, canaries: Iterable[Canary], pieces: bool = True) -> None:
-        self._needles: dict[bytes, str] = {}
+        self._needles: dict[bytes, tuple[str, str]] = {}
         for canary in canaries:
             for part in canary.parts:
                 self._add(forms(part), canary.name)
                 if pieces and len(part) >= 24:
                     middle = len(part) // 2
                     for piece in (part[:20], part[middle - 10 : middle + 10], part[-20:]):
-                        self._add({piece, piece.hex().encode(), *_base64(piece)}, canary.name)
+                        kinds = {form: "piece in base64" for form in _base64(piece)}
+                        self._add(kinds | {piece: "piece", piece.hex().encode(): "piece in hex"}, canary.name)
 
-    def _add(self, found: set[bytes], name: str) -> None:
-        self._needles.update((form, name) for form in found)
+    def _add(self, found: dict[bytes, str], name: str) -> None:
+        self._needles.update((form, (name, kind)) for form, kind in found.items())
 
     @property
     def needles(self) -> list[bytes]:
@@ -154,12 +160,16 @@ class Search:
 
     def named(self, data: bytes) -> set[str]:
         """The names of what is found."""
+        return {name for name, _ in self.told(data)}
+
+    def told(self, data: bytes) -> set[tuple[str, str]]:
+        """The names of what is found, and in which form."""
         return {name for needle, name in self._needles.items() if needle in data}
 
     def names(self, found: Iterable[int]) -> set[str]:
         """The names of needles by their number."""
         told = list(self._needles.values())
-        return {told[number] for number in found}
+        return {told[number][0] for number in found}
 
 
 class Scan:
@@ -178,8 +188,8 @@ class Scan:
         self.places += 1
         self.bytes += len(data)
         self._saw_sentinel |= self.sentinel in data
-        if names := self.search.named(data):
-            self._found[place] = names
+        if names := self.search.told(data):
+            self._found[place] = {f"{name} ({kind})" for name, kind in names}
 
     def verdict(self) -> str:
         """Fail where a canary was found, or where the sentinel was not."""

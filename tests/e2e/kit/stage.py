@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -23,18 +24,24 @@ class Stage:
 
     def __init__(self) -> None:
         # A short path: the socket's has to fit `sun_path`.
-        self.folder = Path(tempfile.mkdtemp(prefix="as-", dir="/tmp"))
+        self.folder = Path(tempfile.mkdtemp(prefix="proof-", dir="/tmp"))
         self.folder.chmod(0o711)
         self.programs = self.folder / "programs"
         self.programs.mkdir(mode=0o755)
         self.accounts: list[Account] = []
         self.cli = self._program("agentsecrets")
-        self.upstream = self._program("upstream")
+        self.upstream_program = self._program("upstream")
+        # Whatever breaks off, nothing is left running.
+        atexit.register(self.close)
 
     def __enter__(self) -> Stage:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End what runs, and remove the folder."""
         for account in self.accounts:
             account.end()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -23,7 +23,7 @@ class Upstream:
         directory.mkdir(mode=0o755)
         account.own(directory)
         self.process = account.start(
-            [stage.upstream, "--dir", str(directory), "--until-stdin-closes", *arguments],
+            [stage.upstream_program, "--dir", str(directory), "--until-stdin-closes", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )
