@@ -89,37 +89,31 @@ impl Client {
     }
 
     /// Starts a `GET`.
-    #[must_use]
     pub fn get(&self, url: &str) -> CallBuilder {
         self.request(Method::GET, url)
     }
 
     /// Starts a `POST`.
-    #[must_use]
     pub fn post(&self, url: &str) -> CallBuilder {
         self.request(Method::POST, url)
     }
 
     /// Starts a `PUT`.
-    #[must_use]
     pub fn put(&self, url: &str) -> CallBuilder {
         self.request(Method::PUT, url)
     }
 
     /// Starts a `PATCH`.
-    #[must_use]
     pub fn patch(&self, url: &str) -> CallBuilder {
         self.request(Method::PATCH, url)
     }
 
     /// Starts a `DELETE`.
-    #[must_use]
     pub fn delete(&self, url: &str) -> CallBuilder {
         self.request(Method::DELETE, url)
     }
 
     /// Starts a call with any method. What is wrong with it is said when it is sent.
-    #[must_use]
     pub fn request(&self, method: Method, url: &str) -> CallBuilder {
         CallBuilder { client: self.clone(), call: Call::new(method, url) }
     }

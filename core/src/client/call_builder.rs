@@ -64,45 +64,48 @@ impl CallBuilder {
 
     /// Plain query parameters.
     pub fn params<N: AsRef<str>, V: AsRef<str>>(self, pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.with(|call| Ok(call.params(pairs)))
+        self.having(|call| call.params(pairs))
     }
 
     /// A body as it is.
     pub fn body(self, body: impl Into<Body>) -> Self {
-        self.with(|call| Ok(call.body(body)))
+        self.having(|call| call.body(body))
     }
 
     /// A JSON body.
     pub fn json<T: serde::Serialize + ?Sized>(self, value: &T) -> Self {
         self.with(|call| match serde_json::to_vec(value) {
-            Ok(text) => Ok(call.json(text)),
+            Ok(text) => {
+                call.json(text);
+                Ok(())
+            }
             Err(why) => Err(Error::new(ErrorCode::InvalidCall, format!("the body cannot be written as JSON: {why}"))),
         })
     }
 
     /// A form body.
     pub fn form<N: AsRef<str>, V: AsRef<str>>(self, fields: impl IntoIterator<Item = (N, V)>) -> Self {
-        self.with(|call| Ok(call.form(fields)))
+        self.having(|call| call.form(fields))
     }
 
     /// A multipart body.
     pub fn multipart(self, multipart: Multipart) -> Self {
-        self.with(|call| Ok(call.multipart(multipart)))
+        self.having(|call| call.multipart(multipart))
     }
 
     /// How long the call may take.
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.with(|call| Ok(call.timeout(timeout)))
+        self.having(|call| call.timeout(timeout))
     }
 
     /// The longest body that [`Response::buffered`] reads.
     pub fn max_response(self, bytes: u64) -> Self {
-        self.with(|call| Ok(call.max_response(bytes)))
+        self.having(|call| call.max_response(bytes))
     }
 
     /// How often an idempotent call may be tried again; never unless said.
     pub fn retries(self, retries: u32) -> Self {
-        self.with(|call| Ok(call.retries(retries)))
+        self.having(|call| call.retries(retries))
     }
 
     /// Sends the call.
@@ -128,6 +131,13 @@ impl CallBuilder {
             self.call = Err(error);
         }
         self
+    }
+
+    fn having(self, change: impl FnOnce(&mut Call)) -> Self {
+        self.with(|call| {
+            change(call);
+            Ok(())
+        })
     }
 
     fn failed(self, error: Error) -> Self {

@@ -68,6 +68,7 @@ struct Entry {
 /// The proof that a call was permitted. [`Policy::check`] makes it and nothing else does.
 #[derive(Debug)]
 pub(crate) struct Permitted {
+    url: SafeUrl,
     scope: AddressScope,
     path: Option<PathPattern>,
     checked: Vec<Checked>,
@@ -87,6 +88,11 @@ pub(crate) struct Checked {
 }
 
 impl Permitted {
+    /// The URL that was asked about, and the only one the values may go to.
+    pub(crate) fn url(&self) -> &SafeUrl {
+        &self.url
+    }
+
     /// The addresses the host may have.
     pub(crate) fn scope(&self) -> AddressScope {
         self.scope
@@ -139,6 +145,7 @@ impl Policy {
             return self.check_bare(asked);
         }
         let mut permitted = Permitted {
+            url: asked.url.clone(),
             scope: AddressScope::PrivateAllowed,
             path: None,
             checked: Vec::with_capacity(asked.injections.len()),
@@ -248,7 +255,12 @@ impl Policy {
             Error::new(ErrorCode::NothingToInject, "the call names no secret")
                 .with_hint("name the secret and its place, as in --bearer NAME; plain requests need no AgentSecrets")
         })?;
-        Ok(Permitted { scope: rule.scope(false), path: rule.path().cloned(), checked: Vec::new() })
+        Ok(Permitted {
+            url: asked.url.clone(),
+            scope: rule.scope(false),
+            path: rule.path().cloned(),
+            checked: Vec::new(),
+        })
     }
 }
 

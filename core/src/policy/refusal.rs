@@ -1,10 +1,12 @@
 //! Refusals, each with the exact command by which the owner would permit what was asked.
 
+use std::net::IpAddr;
+
 use http::HeaderName;
 use uuid::Uuid;
 
 use super::change::{is_plain, shown};
-use super::check::{Asked, Checked};
+use super::check::{Asked, Checked, Permitted};
 use super::grant::Grant;
 use super::reach::Reach;
 use super::rule::Rule;
@@ -151,6 +153,28 @@ impl Wanted<'_> {
         let elsewhere = self.injection.secret.scope().project.as_ref().filter(|name| *name != self.asked.project_name);
         let project = elsewhere.map_or_else(String::new, |name| format!("AGENTSECRETS_PROJECT={name} "));
         Some(format!("{project}agentsecrets {}", line?.join(" ")))
+    }
+}
+
+impl Permitted {
+    /// The refusal of an address that the host turned out to have.
+    pub(crate) fn refused_address(&self, ip: IpAddr, injections: &[Injection]) -> Error {
+        let message = format!("{} leads to {ip}, {}", self.url().origin(), address::class(ip));
+        let error = Error::new(ErrorCode::AddressRefused, message);
+        let mends = self.scope() == AddressScope::PublicOnly && AddressScope::PrivateAllowed.permits(ip);
+        let (Some(checked), Some(injection), true) = (self.checked().first(), injections.first(), mends) else {
+            return error;
+        };
+        let slot = Slot::of(&injection.auth);
+        let slot = if slot.is_default() {
+            Some(String::new())
+        } else {
+            quoted(&slot.to_string()).map(|s| format!(" --slot {s}"))
+        };
+        let hint = quoted(&checked.rule.short())
+            .zip(slot)
+            .map(|(rule, slot)| format!("agentsecrets allow {} {rule}{slot} --private", checked.secret));
+        hinted(error, hint)
     }
 }
 

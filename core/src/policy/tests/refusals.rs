@@ -96,3 +96,20 @@ fn a_command_for_another_project_says_so() {
         (home.project(), &label("staging"), &name("KEY"))
     );
 }
+
+#[test]
+fn an_address_is_refused_with_the_flag_that_opens_it_or_with_none() {
+    let ip = |text: &str| text.parse::<IpAddr>().expect(text);
+    let injections = [Injection { auth: Auth::Query("k".to_owned()), secret: SecretRef::new("KEY").expect("a name") }];
+    let slots = vec![Slot::parse("query:k").expect("a slot")];
+    let home = Home::new().grant("KEY", terms("*.corp.example.com").with_slots(slots));
+    let permitted = home.ask("https://a.corp.example.com/", &[("KEY", "query:k")]).expect("granted");
+    let error = permitted.refused_address(ip("10.1.2.3"), &injections);
+    assert_eq!((error.code(), error.stage()), (ErrorCode::AddressRefused, Stage::Send));
+    assert_eq!(error.hint(), Some("agentsecrets allow KEY '*.corp.example.com' --slot query:k --private"));
+    assert_eq!(permitted.refused_address(ip("169.254.169.254"), &injections).hint(), None);
+
+    let home = Home::new().grant("KEY", Terms::new(rule("http://localhost:1")));
+    let permitted = home.ask("http://localhost:1/", &[("KEY", "bearer")]).expect("granted");
+    assert_eq!(permitted.refused_address(ip("10.1.2.3"), &injections).hint(), None);
+}
