@@ -156,6 +156,8 @@ def hosted(world: World, language: str) -> str:
     sentinels[1].look("what the collector reaches", collected.read_bytes() if collected.exists() else b"")
     shown.unlink(missing_ok=True)
     collected.unlink(missing_ok=True)
+    if done.code != 0 and not world.search.named(done.out + done.err):
+        done.good()
     told = [scan.verdict() for scan in sentinels]
     outcomes = json.loads(done.good().out.splitlines()[-1])
     wanted = {"answered", "upstream_unreachable", "timeout", "slot_not_allowed", "destination_not_allowed",

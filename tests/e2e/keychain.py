@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ class Session:
         ):  # fmt: skip
             if shutil.which(program) is None:
                 raise NotRun(f"there is no {program}: apt-get install {package}")
+        self.name = named(person)
         runtime = person.account.folder / "run"
         runtime.mkdir(mode=0o700)
         person.account.own(runtime)
@@ -45,6 +47,7 @@ class Session:
         address = self.process.stdout.readline().decode().strip()
         if not address:
             _, err = self.process.communicate(timeout=10)
+            self.forget()
             raise NotRun(f"no keyring answers on a bus of its own: {err.decode(errors='replace')[-200:]}")
         person.variables["DBUS_SESSION_BUS_ADDRESS"] = address
 
@@ -52,6 +55,28 @@ class Session:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(20)
+        self.forget()
+
+    def forget(self) -> None:
+        """Take the name from the user again."""
+        if self.name:
+            subprocess.run(["userdel", self.name], check=False, capture_output=True)
+
+
+def named(person: Person) -> str | None:
+    """A name for a user that has none: the bus serves nobody it cannot look up."""
+    uid = person.account.uid
+    if uid is None:
+        return None
+    name = f"proof{uid}"
+    if shutil.which("useradd") is None:
+        raise NotRun("there is no useradd: apt-get install passwd")
+    made = ["useradd", "--no-create-home", "--no-user-group", "--gid", "nogroup", "--uid", str(uid), "--no-log-init",
+            "--home-dir", str(person.account.folder), "--shell", "/bin/sh", name]  # fmt: skip
+    done = subprocess.run(made, check=False, capture_output=True, env={**os.environ, "LANG": "C"})
+    if done.returncode != 0:
+        raise NotRun(f"no user could be made: {done.stderr.decode(errors='replace')[-200:]}")
+    return name
 
 
 def picked(world: World) -> str:

@@ -1,6 +1,7 @@
 //! The way in: a value is handed over once and cannot be looked at again.
 
 use std::io::Read;
+use std::os::fd::AsRawFd;
 
 use rpassword::ConfigBuilder;
 use zeroize::{Zeroize, Zeroizing};
@@ -59,6 +60,8 @@ impl SecretInput {
     /// `invalid_value` where there is no terminal, or nothing was typed.
     pub fn from_terminal(prompt: &str) -> Result<Self> {
         let hidden = ConfigBuilder::new().password_feedback_hide().build();
+        // Before the prompt stands there: whoever types or pastes at once must not see it.
+        let _quiet = Quiet::terminal();
         let typed = rpassword::prompt_password_with_config(prompt, hidden).map_err(|error| {
             Error::new(ErrorCode::InvalidValue, format!("no value could be read at a terminal: {}", error.kind()))
                 .with_hint("without a terminal, pipe the value in: agentsecrets secrets set NAME < FILE")
@@ -120,6 +123,40 @@ fn read_all(mut reader: impl Read, limit: usize) -> Result<SecretBuf> {
 
 fn too_long() -> Error {
     Error::new(ErrorCode::InvalidValue, "the value is longer than 64 KiB")
+}
+
+/// The controlling terminal without echo; dropped, it is as it was.
+struct Quiet(Option<(std::fs::File, libc::termios)>);
+
+impl Quiet {
+    fn terminal() -> Self {
+        Self(Self::silence())
+    }
+
+    fn silence() -> Option<(std::fs::File, libc::termios)> {
+        let terminal = std::fs::OpenOptions::new().read(true).write(true).open("/dev/tty").ok()?;
+        let mut found = std::mem::MaybeUninit::uninit();
+        // SAFETY: the descriptor is open, and the pointer leads to a local of the type that is written.
+        if unsafe { libc::tcgetattr(terminal.as_raw_fd(), found.as_mut_ptr()) } != 0 {
+            return None;
+        }
+        // SAFETY: tcgetattr succeeded, so it is written.
+        let found: libc::termios = unsafe { found.assume_init() };
+        let mut quiet = found;
+        quiet.c_lflag &= !(libc::ECHO | libc::ECHONL);
+        // SAFETY: the descriptor is open, and the pointer leads to a live local.
+        (unsafe { libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, &raw const quiet) } == 0)
+            .then_some((terminal, found))
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        if let Some((terminal, found)) = &self.0 {
+            // SAFETY: the descriptor is open, and the pointer leads to what tcgetattr gave.
+            unsafe { libc::tcsetattr(terminal.as_raw_fd(), libc::TCSANOW, &raw const *found) };
+        }
+    }
 }
 
 #[cfg(test)]

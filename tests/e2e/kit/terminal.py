@@ -46,7 +46,7 @@ class Terminal:
         deadline = time.monotonic() + seconds
         try:
             while time.monotonic() < deadline:
-                ready, _, _ = select.select([master], [], [], 0.05)
+                ready, _, _ = select.select([master], [], [], 0.15)
                 if ready:
                     try:
                         piece = os.read(master, 4096)
@@ -56,7 +56,8 @@ class Terminal:
                         break
                     screen += piece
                 new = screen[mark:].decode(errors="replace")
-                if _is_prompt(new):
+                # A line may come in pieces: only what stands still is a prompt.
+                if not ready and _is_prompt(new):
                     asked += 1
                     mark = len(screen)
                     if waiting and waiting[0][0].lower() in new.lower():
