@@ -10,6 +10,8 @@ use crate::workspace;
 
 /// A suite is ended when it takes so many times its budget.
 const PATIENCE: u32 = 3;
+/// No suite is ended before: the first one that builds carries the build of all.
+const LEAST_PATIENCE: Duration = Duration::from_secs(30 * 60);
 const TAIL: usize = 40;
 
 enum Result {
@@ -57,7 +59,7 @@ fn one(suite: &'static Suite) -> Outcome {
     say(&format!("{} {:<14} {} (budget {})", mark("▶", "36"), suite.name, suite.proves, told(suite.budget)));
     let began = Instant::now();
     let mut tail = String::new();
-    let result = match Run::start(suite.name, suite.budget * PATIENCE) {
+    let result = match Run::start(suite.name, (suite.budget * PATIENCE).max(LEAST_PATIENCE)) {
         Err(error) => Result::Failed(format!("no log: {error}")),
         Ok(run) => match (suite.run)(&run) {
             Ok(summary) => Result::Passed(summary),
