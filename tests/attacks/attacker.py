@@ -19,7 +19,8 @@ import tempfile
 import time
 
 PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_DETACH = 0, 16, 17
-CHUNK = 4 << 20
+CHUNK = 1 << 20
+ZEROS = bytes(CHUNK)
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 libc.ptrace.restype = ctypes.c_long
@@ -36,7 +37,10 @@ class Found:
         self._last = b""
 
     def look(self, piece: bytes) -> None:
+        """Search one piece, of a megabyte at most."""
         self.bytes += len(piece)
+        if piece == ZEROS[: len(piece)]:
+            return self.gap()
         data = self._last + piece
         for number, needle in enumerate(self.needles):
             if number not in self.seen and needle in data:
@@ -48,12 +52,13 @@ class Found:
 
 
 def ranges(text: str) -> list[tuple[int, int]]:
-    """The mappings of a `maps` file, those of the kernel excepted."""
+    """The mappings of a `maps` file, without the kernel's and without the unwritable parts of program files."""
     found = []
     for line in text.splitlines():
-        if "[v" in line:
+        where, protection, _, _, inode = line.split()[:5]
+        if "[v" in line or (inode != "0" and "w" not in protection):
             continue
-        start, end = line.split(" ", 1)[0].split("-")
+        start, end = where.split("-")
         found.append((int(start, 16), int(end, 16)))
     return found
 
@@ -138,7 +143,7 @@ def way_readv(pid: int, found: Found) -> None:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
             maps = file.read()
     except OSError:
-        maps = "400000-401000 r--p"
+        maps = "400000-401000 r--p 0 0 0"
     sweep(maps, read, found)
 
 

@@ -110,7 +110,7 @@ def dumps(
     process.stdin.flush()
     found: set[int] = set()
     size = 0
-    for moment, ways in (("during", ["mem", "readv"]), ("after", ["mem", *(["gcore"] if shutil.which("gdb") else [])])):
+    for moment, ways in (("during", ["mem"]), ("after", ["readv", *(["gcore"] if shutil.which("gdb") else [])])):
         line = process.stdout.readline().decode()
         if not line.startswith(moment):
             process.kill()
