@@ -45,9 +45,9 @@ async function fetched(client, call) {
   const answer = await client.fetch(call.url, optionsOf({ ...rest, ...(body && { body: JSON.stringify(body) }) }));
   note("answered");
   kept.push(answer);
-  const body = Buffer.from(await answer.arrayBuffer());
-  shown.add(body.toString("latin1"));
-  shown.add(body.toString("utf8"));
+  const content = Buffer.from(await answer.arrayBuffer());
+  shown.add(content.toString("latin1"));
+  shown.add(content.toString("utf8"));
   shown.add(inspect([...answer.headers]));
 }
 
