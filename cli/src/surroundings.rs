@@ -25,6 +25,10 @@ const KEPT: [&str; 14] = [
 ];
 
 /// Forgets every variable that no command needs, so that no child and no library is led by one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "before there is a second thread, the environment is this function's alone"
+)]
 pub(crate) fn scrub() {
     let unwanted: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| !is_kept(name)).collect();
     for name in unwanted {

@@ -137,17 +137,6 @@ pub(crate) struct Place {
     pub(crate) environment: Label,
 }
 
-impl Place {
-    /// The place as the store knows it.
-    pub(crate) fn in_store(&self) -> crate::store::Place {
-        crate::store::Place {
-            workspace: self.workspace_id,
-            project: self.project_id,
-            environment: self.environment.clone(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

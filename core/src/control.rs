@@ -183,8 +183,8 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-impl From<&crate::Error> for Problem {
-    fn from(error: &crate::Error) -> Self {
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
         Self {
             code: error.code().to_string(),
             message: error.message().to_owned(),

@@ -17,6 +17,9 @@ mod crypto;
 mod engine;
 mod inject;
 pub mod logs;
+#[cfg(feature = "measure")]
+#[doc(hidden)]
+pub mod measure;
 pub mod owner;
 mod policy;
 mod redact;

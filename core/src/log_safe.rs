@@ -20,7 +20,7 @@ macro_rules! log_safe {
 
 log_safe! {
     bool, u8, u16, u32, u64, usize, IpAddr,
-    crate::error::ErrorCode, crate::error::Stage,
+    ErrorCode, crate::error::Stage,
     crate::secret_ref::SecretName, crate::secret_ref::Label, crate::secret_ref::Scope,
     Origin, uuid::Uuid, jiff::Timestamp,
 }

@@ -5,7 +5,7 @@
 
 `--bin` holds `agentsecrets`, `upstream` and the Rust examples; PYTHON is an interpreter that has the package installed,
 DIR the folder of the built npm package. What cannot run for want of one of them is named NOT RUN, and then the exit
-code is 3; it is 1 where a document is wrong. The markers are explained in README.md beside this file.
+code is 3; it is 1 where a document is wrong. The markers are explained in CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -213,8 +213,9 @@ def at_a_terminal(world: World, script: str) -> tuple[int, str]:
                 break
             output += piece.decode(errors="replace").replace("\r\n", "\n")
     finally:
-        os.close(terminal)
+        # Closed first, the terminal would hang up on a shell that is about to end.
         status = os.waitpid(pid, 0)[1]
+        os.close(terminal)
     world.transcript.append(output)
     return os.waitstatus_to_exitcode(status), world.told(output)
 
@@ -357,7 +358,7 @@ def run_document(file: Path, tools: Tools) -> tuple[int, list[str]]:
 
 
 def check_links(file: Path) -> None:
-    """Every relative link leads to a file, and every fragment to a heading."""
+    """Every relative link leads to a file, every fragment to a heading, and every path of the repository exists."""
     text = re.sub(r"```.*?```", "", file.read_text(), flags=re.S)
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if re.match(r"[a-z]+:", target):
@@ -368,6 +369,9 @@ def check_links(file: Path) -> None:
             raise Wrong(f"a link leads nowhere: {target}")
         if fragment and place.suffix == ".md" and fragment not in headings(place):
             raise Wrong(f"a link leads to no heading: {target}")
+    for named in re.findall(r"`((?:bindings|cli|core|docs|examples|node|python|tests|xtask)/[\w./-]*)`", text):
+        if not ROOT.joinpath(named).exists():
+            raise Wrong(f"there is no {named}")
 
 
 def headings(file: Path) -> set[str]:
@@ -376,10 +380,50 @@ def headings(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def check_dependencies() -> None:
+    """Every dependency of every Cargo manifest has its line of reason."""
+    page = ROOT.joinpath("docs/adr/dependencies.md").read_text()
+    for manifest in [*ROOT.glob("*/Cargo.toml"), *ROOT.glob("*/*/Cargo.toml")]:
+        parts = re.split(r"^\[(.*)\]$", manifest.read_text(), flags=re.M)
+        for section, text in zip(parts[1::2], parts[2::2], strict=True):
+            if not section.endswith("dependencies"):
+                continue
+            for name in re.findall(r"^([\w-]+)(?:\.workspace)? *=", text, flags=re.M):
+                if f"`{name}`" not in page:
+                    raise Wrong(f"{name} of {manifest.relative_to(ROOT)} has no line of reason")
+
+
 def documents() -> list[Path]:
     """Every document of the repository that people read."""
     tops = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("docs/**/*.md")) + sorted(ROOT.glob("examples/**/*.md"))
     return [file for file in tops if "node_modules" not in file.parts]
+
+
+# Documents that do not hold, and what must be found in each.
+CONTROLS = {
+    "a shown line that is not printed": "<!-- runs -->\n```console\n$ echo one\ntwo\n```\n",
+    "a command that fails": "<!-- runs -->\n```sh\nfalse\n```\n",
+    "a question that was not announced": "<!-- runs prompts=0 -->\n```sh\nread -r -p 'Value of X: ' -s x\n```\n",
+    "a value that is printed": "<!-- runs -->\n```sh\nread -r -p 'Value of X: ' -s x; echo \"$x\"\n```\n",
+    "a quotation that is none": "<!-- from README.md -->\n```sh\nthis stands nowhere\n```\n",
+    "a link that leads nowhere": "[a page](nowhere.md)\n",
+    "a path that is not there": "See `core/src/nowhere.rs`.\n",
+    "a marker without a block": "<!-- runs -->\nno block\n",
+}
+
+
+def check_controls(tools: Tools) -> None:
+    """Whatever is wrong on purpose is found."""
+    with tempfile.TemporaryDirectory(prefix="asdoc-") as folder:
+        for what, text in CONTROLS.items():
+            file = Path(folder) / "control.md"
+            file.write_text(text)
+            try:
+                check_links(file)
+                run_document(file, tools)
+            except Wrong:
+                continue
+            raise Wrong(f"{what} is not found")
 
 
 def main() -> int:
@@ -392,10 +436,14 @@ def main() -> int:
     said = parser.parse_args()
     tools = Tools(said.bin.resolve(), said.python, said.node_package)
     wrong, missing = 0, 0
+    check_controls(tools)
+    print(f"ok       {len(CONTROLS)} documents that are wrong on purpose were found to be", flush=True)
     for file in [path.resolve() for path in said.files] or documents():
         name = file.relative_to(ROOT)
         try:
             check_links(file)
+            if file.name == "dependencies.md":
+                check_dependencies()
             ran, not_run = run_document(file, tools)
         except Wrong as why:
             wrong += 1

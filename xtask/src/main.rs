@@ -1,5 +1,6 @@
 //! `cargo xtask`: one place for everything that is done to this repository.
 
+mod bench;
 mod demo;
 mod errors;
 mod generate;
@@ -30,6 +31,12 @@ struct Arguments {
 enum Command {
     /// Show the promise of this project, from the shell, Python and Node, against a real API on this machine.
     Demo,
+    /// Print ratios to plain reqwest, httpx, requests, aiohttp, undici and fetch, from one interleaved run.
+    Bench {
+        /// Fewer rounds: numbers to look at, not to compare.
+        #[arg(long)]
+        quick: bool,
+    },
     /// Leave the wheel, the npm tarballs and the executable in `dist/`, and prove that they work where nothing else is.
     Package {
         /// Build as it is shipped; the default.
@@ -61,6 +68,7 @@ fn main() -> ExitCode {
     run::end_children_on_interrupt();
     match Arguments::parse().command {
         Command::Package { debug, .. } => package::command(if debug { Profile::Debug } else { Profile::Release }),
+        Command::Bench { quick } => bench::command(quick),
         Command::Demo => demo::command(),
         Command::Test { list: true, .. } => report::list(suites::ALL),
         Command::Test { suites, .. } => report::test(&suites),

@@ -4,6 +4,7 @@
 //! batch of it to JavaScript.
 
 #![allow(clippy::needless_pass_by_value)] // What JavaScript hands over is owned.
+#![cfg_attr(test, allow(dead_code, reason = "a test build leaves out the registration that leads to all of it"))]
 #![allow(unreachable_pub)] // The macro wants `pub`, and exports by itself.
 
 mod answer;

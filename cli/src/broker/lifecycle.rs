@@ -21,6 +21,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Serves with an open use key, in the child that opened it.
+#[expect(clippy::needless_pass_by_value, reason = "the owner's room takes a function of this shape")]
 pub(crate) fn serve(home: Home, unlocked: Unlocked, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
     let place = Place::wait_for(&home)?;
     run_until_told(&place, Engine::broker(&home, Some(unlocked))?, ready)

@@ -12,7 +12,9 @@ use super::chain::FirstKey;
 use super::event::{DenyChange, Ended, Event, Outcome, Reason};
 use super::files::{self, unavailable};
 use super::record::{Phase, write_event};
-use super::recover::{self, Recovered};
+use super::recover;
+#[cfg(test)]
+use super::recover::Recovered;
 use super::state::{Anchor, State, StatePage};
 use super::writer::generation;
 use crate::error::{Error, ErrorCode, Result};
@@ -33,6 +35,7 @@ pub(crate) struct Options {
 pub(crate) struct AuditLog {
     inside: Arc<Mutex<Inside>>,
     options: Options,
+    #[cfg(test)]
     recovered: Recovered,
 }
 
@@ -84,12 +87,18 @@ impl AuditLog {
     }
 
     pub(super) fn open_with(dir: &Path, options: Options, tuning: Tuning) -> Result<Self> {
-        let (core, recovered) = Core::open(dir, tuning)?;
+        let (core, _recovered) = Core::open(dir, tuning)?;
         let inside = Inside { core, owed: Vec::new(), generation: generation() };
-        Ok(Self { inside: Arc::new(Mutex::new(inside)), options, recovered })
+        Ok(Self {
+            inside: Arc::new(Mutex::new(inside)),
+            options,
+            #[cfg(test)]
+            recovered: _recovered,
+        })
     }
 
     /// What the opening mended.
+    #[cfg(test)]
     pub(crate) fn recovered(&self) -> &Recovered {
         &self.recovered
     }
@@ -239,6 +248,7 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// The id both records of the call share.
+    #[cfg(test)]
     pub(crate) fn call(&self) -> Uuid {
         self.call
     }

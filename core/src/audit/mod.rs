@@ -33,11 +33,12 @@ mod tests;
 pub(crate) use chain::FirstKey;
 pub(crate) use event::{DenyChange, Ended, Event, MethodName, Reason};
 pub(crate) use log::{AuditLog, Begun, Options};
-pub(crate) use read::{Follow, export, list, records, show};
+pub(crate) use read::{list, records, show};
 pub(crate) use template::PathTemplate;
 pub(crate) use verify::verify;
 
-pub use event::{AgentName, Identity, Isolation, Outcome};
+pub(crate) use event::Isolation;
+pub use event::{AgentName, Identity, Outcome};
 pub use read::{Entry, LogsQuery};
 pub use record::{Phase, Record};
 pub use state::Anchor;

@@ -10,9 +10,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::event::{AgentName, Outcome};
-use super::files::{self, Lines, unavailable};
+use super::files::{self, unavailable};
 use super::record::{Phase, Record};
-use super::writer::Place;
 use crate::error::Result;
 use crate::secret_ref::{Label, SecretName};
 
@@ -142,64 +141,6 @@ pub(crate) fn show(dir: &Path, part: &str) -> Result<Vec<Record>> {
     }
     found.reverse();
     Ok(found)
-}
-
-/// Every line as it stands in the log, oldest first.
-///
-/// # Errors
-/// `audit_unavailable`, or what `take` answers.
-pub(crate) fn export(dir: &Path, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Result<()> {
-    let mut copy = || {
-        for number in files::segments(dir)? {
-            let mut lines = Lines::between(files::options().open(files::segment_path(dir, number))?, 0, u64::MAX)?;
-            while let Some(line) = lines.next_line()? {
-                take(line)?;
-            }
-        }
-        Ok(())
-    };
-    copy().map_err(|why: io::Error| unavailable("read", &why))
-}
-
-/// What is written from now on.
-pub(crate) struct Follow {
-    dir: PathBuf,
-    place: Place,
-}
-
-impl Follow {
-    /// Starts at the end of the log.
-    pub(crate) fn start(dir: &Path) -> Result<Self> {
-        let end = || -> io::Result<Place> {
-            let segment = files::segments(dir)?.pop().unwrap_or(1);
-            let offset = std::fs::metadata(files::segment_path(dir, segment))?.len();
-            Ok(Place { segment, offset })
-        };
-        Ok(Self { dir: dir.to_owned(), place: end().map_err(|why| unavailable("read", &why))? })
-    }
-
-    /// The records written since the last time, oldest first.
-    pub(crate) fn poll(&mut self) -> Result<Vec<Record>> {
-        self.read_on().map_err(|why| unavailable("read", &why))
-    }
-
-    fn read_on(&mut self) -> io::Result<Vec<Record>> {
-        let mut found = Vec::new();
-        loop {
-            // Asked before reading: what the next segment follows is complete.
-            let is_complete = files::segment_path(&self.dir, self.place.segment + 1).exists();
-            let file = files::options().open(files::segment_path(&self.dir, self.place.segment))?;
-            let mut lines = Lines::between(file, self.place.offset, u64::MAX)?;
-            while let Some(line) = lines.next_line()?.filter(|line| line.ends_with(b"\n")) {
-                self.place.offset += line.len() as u64;
-                found.extend(Record::parse(line));
-            }
-            if !is_complete {
-                return Ok(found);
-            }
-            self.place = Place { segment: self.place.segment + 1, offset: 0 };
-        }
-    }
 }
 
 /// The lines of all segments, last first.

@@ -1,6 +1,6 @@
 //! What an answer is searched for: every value granted to the caller, and everything this engine has ever injected.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use uuid::Uuid;
@@ -28,7 +28,16 @@ pub(crate) struct Needles {
 struct State {
     /// Everything injected in this engine's life, by the address of the value that is kept alive here.
     injected: HashMap<usize, Needle>,
-    built: Vec<(Key, Arc<Scanner>)>,
+    built: Vec<Built>,
+}
+
+struct Built {
+    key: Key,
+    scanner: Arc<Scanner>,
+    /// The values it looks for, by address.
+    covers: HashSet<usize>,
+    /// How many injected values it is known to cover.
+    seen: usize,
 }
 
 #[derive(Clone)]
@@ -37,13 +46,18 @@ struct Needle {
     value: Arc<SecretValue>,
 }
 
+impl Needle {
+    fn address(&self) -> usize {
+        Arc::as_ptr(&self.value) as usize
+    }
+}
+
 #[derive(Clone, PartialEq, Eq)]
 struct Key {
     policy: u64,
     generation: u64,
     project: Uuid,
     environment: Label,
-    injected: usize,
 }
 
 impl Needles {
@@ -56,13 +70,12 @@ impl Needles {
         resolved: &Resolved,
         forms: &[WireForm],
     ) -> Result<Arc<Scanner>> {
-        let injected = self.remember(resolved);
+        self.remember(resolved);
         let key = Key {
             policy: loaded.id,
             generation: vault.generation()?,
             project: place.project_id,
             environment: place.environment.clone(),
-            injected,
         };
         let weak = resolved.values().any(|(_, value)| value.len() < MIN_VALUE);
         if let (false, Some(scanner)) = (weak, self.built(&key)) {
@@ -71,13 +84,13 @@ impl Needles {
         let needles = self.all(vault, loaded, place).await?;
         let scanner = Arc::new(build(&needles, if weak { forms } else { &[] }));
         if !weak {
-            self.keep(key, &scanner);
+            self.keep(key, &scanner, needles.iter().map(Needle::address).collect());
         }
         Ok(scanner)
     }
 
-    /// Adds what this call injects, and says how much has been injected so far.
-    fn remember(&self, resolved: &Resolved) -> usize {
+    /// Adds what this call injects.
+    fn remember(&self, resolved: &Resolved) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for (name, value) in resolved.values() {
             state
@@ -85,21 +98,30 @@ impl Needles {
                 .entry(Arc::as_ptr(value) as usize)
                 .or_insert_with(|| Needle { name: name.clone(), value: Arc::clone(value) });
         }
-        state.injected.len()
     }
 
+    /// A scanner of this key that looks for everything injected so far. A value that was granted already is covered
+    /// before it is ever injected.
     fn built(&self, key: &Key) -> Option<Arc<Scanner>> {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.built.iter().find(|(built, _)| built == key).map(|(_, scanner)| Arc::clone(scanner))
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let State { injected, built } = &mut *state;
+        let built = built.iter_mut().find(|built| built.key == *key)?;
+        if built.seen < injected.len() {
+            if !injected.keys().all(|address| built.covers.contains(address)) {
+                return None;
+            }
+            built.seen = injected.len();
+        }
+        Some(Arc::clone(&built.scanner))
     }
 
-    fn keep(&self, key: Key, scanner: &Arc<Scanner>) {
+    fn keep(&self, key: Key, scanner: &Arc<Scanner>, covers: HashSet<usize>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.built.retain(|(built, _)| built.project != key.project || built.environment != key.environment);
+        state.built.retain(|built| built.key.project != key.project || built.key.environment != key.environment);
         if state.built.len() >= MAX_SCANNERS {
             state.built.remove(0);
         }
-        state.built.push((key, Arc::clone(scanner)));
+        state.built.push(Built { key, scanner: Arc::clone(scanner), covers, seen: 0 });
     }
 
     async fn all(&self, vault: &Arc<Vault>, loaded: &Loaded, place: &Place) -> Result<Vec<Needle>> {

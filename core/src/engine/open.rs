@@ -1,6 +1,7 @@
 //! What an engine is made of, and how it is opened.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use super::loaded::{Files, Loaded};
 use super::needles::Needles;
@@ -102,6 +103,13 @@ impl Engine {
 
     pub(super) fn vault(&self) -> Result<&Arc<Vault>> {
         self.opened().map(|opened| &opened.vault)
+    }
+
+    /// Records a call that was refused before it began.
+    pub(super) fn denied(&self, call: &Call, place: &Place, why: Error, started: Instant) -> Error {
+        let why = self.unknown_name(call, place).unwrap_or(why);
+        let event = self.event(call, place, None);
+        self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
     }
 
     /// Why a refused call could not have been permitted: a name that is not there says more than a missing grant.

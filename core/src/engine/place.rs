@@ -73,6 +73,17 @@ pub(super) fn not_linked(name: &Label) -> Error {
         .with_hint(format!("agentsecrets project use {name}"))
 }
 
+impl Place {
+    /// The place as the store knows it.
+    pub(crate) fn in_store(&self) -> crate::store::Place {
+        crate::store::Place {
+            workspace: self.workspace_id,
+            project: self.project_id,
+            environment: self.environment.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,10 +94,9 @@ mod tests {
     }
 
     fn document() -> Document {
-        let mut document =
-            Document::new(uuid::Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
+        let mut document = Document::new(Uuid::nil(), label("personal"), label("agents"), jiff::Timestamp::UNIX_EPOCH);
         let (production, _) = document.create_project(label("production")).expect("new");
-        document.create_project(label("unlinked")).expect("new");
+        let _ = document.create_project(label("unlinked")).expect("new");
         let _ = document.link(Path::new("/srv/production"), production).expect("linked");
         document
     }

@@ -58,18 +58,17 @@ pub(crate) struct WireForm {
 /// # Errors
 /// Those of [`inject`].
 pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<WireForm>)> {
-    let Call { method, url, headers, body, injections, .. } = call;
+    let Call { method, headers, body, injections, .. } = call;
     let placed: Vec<Placed<'_>> = injections
         .iter()
         .zip(resolved.values())
-        // EXPOSE: the value is written into the request that the policy permitted for it.
-        .map(|(injection, (_, value))| Placed {
-            auth: &injection.auth,
-            secret: &injection.secret,
-            value: value.expose(),
+        .map(|(injection, (_, value))| {
+            // EXPOSE: the value is written into the request that the policy permitted for it.
+            Placed { auth: &injection.auth, secret: &injection.secret, value: value.expose() }
         })
         .collect();
-    inject(Draft { method, url, headers, body }, &placed)
+    // The URL of the proof, not of the call: what was permitted is what is sent.
+    inject(Draft { method, url: resolved.url().clone(), headers, body }, &placed)
 }
 
 /// `http::uri` indexes a request target with 16 bits and takes no longer one.
@@ -121,16 +120,15 @@ fn too_long(placed: &[Placed<'_>]) -> Error {
 }
 
 impl ArmedRequest {
-    /// The method.
-    pub(crate) fn method(&self) -> &Method {
-        &self.method
+    /// Method, origin, target, headers and body, for the sender.
+    pub(crate) fn into_parts(self) -> (Method, Origin, Bytes, HeaderMap, Body) {
+        (self.method, self.origin, self.target, self.headers, self.body)
     }
+}
 
-    /// Scheme, host and port.
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
+/// What the tests look at.
+#[cfg(test)]
+impl ArmedRequest {
     /// Path and query (RFC 9112, section 3.2.1).
     pub(crate) fn target(&self) -> &Bytes {
         &self.target
@@ -144,18 +142,6 @@ impl ArmedRequest {
     /// The body.
     pub(crate) fn body(&self) -> &Body {
         &self.body
-    }
-
-    /// The same request once more, for a retry; `None` where its body is a stream.
-    pub(crate) fn replay(&self) -> Option<Self> {
-        let body = self.body.replay()?;
-        let (method, origin) = (self.method.clone(), self.origin.clone());
-        Some(Self { method, origin, target: self.target.clone(), headers: self.headers.clone(), body })
-    }
-
-    /// Method, origin, target, headers and body, for the sender.
-    pub(crate) fn into_parts(self) -> (Method, Origin, Bytes, HeaderMap, Body) {
-        (self.method, self.origin, self.target, self.headers, self.body)
     }
 }
 

@@ -241,8 +241,6 @@ fn headers_with_values_are_marked_and_print_nothing() {
     assert!(!request.headers()["x-plain"].is_sensitive());
     assert!(!format!("{:?}{:?}", request.headers(), request.body()).contains(&value));
     assert!(forms.iter().all(|form| form.name.as_str() == "K"));
-    let again = request.replay().expect("a body at hand");
-    assert_eq!(again.headers(), request.headers());
 }
 
 #[tokio::test]
@@ -261,7 +259,6 @@ async fn a_part_goes_before_a_streamed_multipart_body() {
     let placed = [Placed { auth: &auth, secret: &secret, value: value.as_bytes() }];
     let draft = Draft { method: call.method, url: call.url, headers: call.headers, body: call.body };
     let (request, _) = inject(draft, &placed).expect("armed");
-    assert!(request.replay().is_none());
     let (.., Body::Stream { mut chunks, .. }) = request.into_parts() else { panic!("not a stream") };
     let mut sent = Vec::new();
     while let Some(chunk) = chunks.next().await {

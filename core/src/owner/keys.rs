@@ -120,11 +120,23 @@ fn write_key_file(path: &Path, text: &[u8]) -> Result<()> {
     file.write_all(text).and_then(|()| file.sync_all()).map_err(cannot)
 }
 
-fn read_key_fd(number: i32) -> Result<UseKey> {
-    // SAFETY: fcntl only asks; the descriptor is taken over below, as it is read once.
-    if unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
-        return Err(unavailable(format!("descriptor {number} is not open")));
+/// Refuses a place whose descriptor did not come. Asked before a process opens anything that could get its number.
+///
+/// # Errors
+/// `store_unavailable`.
+pub(crate) fn check_at_hand(place: &Unlock) -> Result<()> {
+    match place {
+        // SAFETY: fcntl only asks.
+        Unlock::Fd(number) if unsafe { libc::fcntl(*number, libc::F_GETFD) } < 0 => {
+            Err(unavailable(format!("descriptor {number} is not open"))
+                .with_hint(format!("agentsecrets unlock --unlock fd:{number} {number}< KEY_FILE")))
+        }
+        _ => Ok(()),
     }
+}
+
+fn read_key_fd(number: i32) -> Result<UseKey> {
+    check_at_hand(&Unlock::Fd(number))?;
     // SAFETY: the caller named this descriptor to be read once and closed.
     read_key(unsafe { std::fs::File::from_raw_fd(number) })
 }

@@ -92,6 +92,7 @@ pub fn init(home: &Home, options: InitOptions, serve: Serve) -> Result<(InitRepo
     if home.config().is_ok() {
         return Err(Error::new(ErrorCode::AlreadyInitialized, format!("there is a home at {}", home.root().display())));
     }
+    keys::check_at_hand(&options.unlock)?;
     let home = home.clone();
     let inherited = descriptors(options.passphrase, Some(&options.unlock));
     let mut child = fork(&inherited, move |parent| {
@@ -109,6 +110,7 @@ pub fn init(home: &Home, options: InitOptions, serve: Serve) -> Result<(InitRepo
 pub fn unlock(home: &Home, passphrase: PassphraseSource, place: Option<Unlock>, serve: Serve) -> Result<Opened> {
     let home = home.clone();
     let config = home.config()?;
+    keys::check_at_hand(place.as_ref().unwrap_or(&config.unlock))?;
     let inherited = descriptors(passphrase, Some(place.as_ref().unwrap_or(&config.unlock)));
     let mut child = fork(&inherited, move |parent| {
         let opened = open(&home, passphrase, place.as_ref()).map(|key| ((), key));

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use super::change::{Change, no_longer, shown};
+use super::change::{Change, shown};
 use super::document::{Document, Link, Project, TrustRoot};
 use super::grant::Grant;
 use super::rule::Rule;
@@ -28,31 +28,6 @@ impl Document {
         let says = if self.grants.len() < before { format!("{says} (as before)") } else { says };
         self.grants.push(grant);
         Ok(Change::made(says))
-    }
-
-    /// Takes back the grants of a secret for one rule, or all of them.
-    pub(crate) fn remove_grants(&mut self, project: Uuid, secret: &SecretName, rule: Option<&Rule>) -> Change {
-        let taken = |grant: &Grant| {
-            grant.project == project && grant.secret == *secret && rule.is_none_or(|rule| grant.terms.rule == *rule)
-        };
-        self.take(secret, taken)
-    }
-
-    /// Takes back one grant.
-    pub(crate) fn remove_grant(&mut self, id: Uuid) -> Change {
-        match self.grants.iter().find(|grant| grant.id == id).map(|grant| grant.secret.clone()) {
-            Some(secret) => self.take(&secret, |grant| grant.id == id),
-            None => Change::none("There is no such grant"),
-        }
-    }
-
-    fn take(&mut self, secret: &SecretName, taken: impl Fn(&Grant) -> bool) -> Change {
-        let (gone, kept): (Vec<Grant>, _) = self.grants.drain(..).partition(taken);
-        self.grants = kept;
-        match &gone[..] {
-            [] => Change::none(format!("{secret} has no such grant")),
-            gone => Change::made(no_longer(secret, gone)),
-        }
     }
 
     /// Makes a project.

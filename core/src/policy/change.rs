@@ -57,13 +57,6 @@ impl Grant {
     }
 }
 
-/// What taking grants back means.
-pub(super) fn no_longer(secret: &SecretName, grants: &[Grant]) -> String {
-    let mut rules: Vec<String> = grants.iter().map(|grant| grant.terms.rule.short()).collect();
-    rules.dedup();
-    format!("{secret} may no longer go to {}", either(&rules))
-}
-
 fn in_words(slot: &Slot) -> String {
     match slot {
         Slot::Bearer => "bearer".to_owned(),

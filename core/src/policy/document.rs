@@ -170,6 +170,7 @@ impl Document {
     }
 
     /// The project that a human chose for the directory or the nearest one above it.
+    #[cfg(test)]
     pub(crate) fn linked(&self, directory: &Path) -> Option<&Project> {
         let link = |above: &Path| self.links.iter().find(|link| Path::new(&link.directory) == above);
         self.project(directory.ancestors().find_map(link)?.project)

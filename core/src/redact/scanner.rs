@@ -4,7 +4,7 @@ use memchr::{memchr3, memmem, memrchr2};
 
 use super::encodings::{Form, Forms, Kind};
 use super::table::{GRAM, MAX_STRIDE, Table, gram};
-use super::view::{BEFORE, View};
+use super::view::{BEFORE, READ, View};
 use super::walk::Needle;
 use super::{Found, Known};
 use crate::secret_ref::SecretName;
@@ -251,13 +251,16 @@ impl Search {
         loop {
             if self.view.is_open() {
                 let place = self.place + at as u64;
-                let read = self.view.read(&chunk[at..], place);
+                let read = self.view.read(&chunk[at..chunk.len().min(at + READ)], place);
                 self.try_faint(scanner, place, read, hits);
                 at += read;
                 self.look_at_view(scanner, hits);
                 if self.view.is_open() {
                     self.view.trim();
-                    return;
+                    if at == chunk.len() {
+                        return;
+                    }
+                    continue;
                 }
                 self.view.clear();
             }
@@ -283,12 +286,11 @@ impl Search {
         if scanner.pieces.is_empty() {
             return;
         }
-        for at in self.view.take_settled(scanner.view_stride) {
-            let gram = gram(&self.view.units, at);
-            if scanner.table.may_hold(gram) {
-                view_hits(scanner, gram, &self.view, at, hits);
-            }
-        }
+        let (from, end) = self.view.take_settled(scanner.view_stride);
+        let view = &self.view;
+        scanner.table.scan(&view.units[..end], from, scanner.view_stride, &mut |at, gram| {
+            view_hits(scanner, gram, view, at, hits);
+        });
     }
 }
 

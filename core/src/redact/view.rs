@@ -5,9 +5,12 @@
 //! difference between a line feed and an `n`. It is built byte by byte as the text arrives, so that what it holds does
 //! not depend on how the text was cut into chunks.
 
+mod fast;
+
 use zeroize::{Zeroize, Zeroizing};
 
 use super::escapes::{MAX_ENTITY, entity, hex_digit, is_special, surrogate_pair};
+use super::table::GRAM;
 
 /// How far back of an escape the view begins: a form is found by its first 15 characters.
 pub(super) const BEFORE: usize = 15;
@@ -17,6 +20,9 @@ const AFTER: u8 = 48;
 
 /// How many decoded bytes at the end an open escape, and the escapes around it, may still change.
 const UNSETTLED: usize = 3 * MAX_ENTITY;
+
+/// How much is read at a time, so that it stays in the nearest cache.
+pub(super) const READ: usize = 2048;
 
 /// Marks the place of a `u` or `x` that stood behind a backslash.
 const ESCAPED: u64 = 1 << 63;
@@ -95,6 +101,13 @@ impl View {
                 self.left = 0;
                 return at;
             }
+            if self.units.len() >= self.open {
+                let read = self.read_fast(&text[at..], place + at as u64);
+                at += read;
+                if read > 0 {
+                    continue;
+                }
+            }
             if is_special(byte) {
                 self.left = AFTER;
                 at += self.special(&text[at..], place + at as u64);
@@ -121,22 +134,21 @@ impl View {
         matches!(self.units[unit], b'n' | b'r') && self.place(unit + 1) - self.place(unit) > 1
     }
 
-    /// The decoded bytes that can be looked at, from the first one not yet looked at; all of them once it is closed.
-    pub(super) fn take_settled(&mut self, stride: usize) -> std::iter::StepBy<std::ops::Range<usize>> {
+    /// The decoded bytes that can be looked at, and the first of them that was not yet; all of them once it is closed.
+    pub(super) fn take_settled(&mut self, stride: usize) -> (usize, usize) {
         let pending = self.is_open() && self.units.len() < self.open.max(self.open_entity);
         let open = if pending { UNSETTLED } else { 0 };
-        let end = self.units.len().saturating_sub(open + 7);
-        let range = self.checked..end;
-        while self.checked < end {
-            self.checked += stride;
-        }
-        range.step_by(stride)
+        let end = self.units.len().saturating_sub(open);
+        let from = self.checked;
+        let looks = (end + 1).saturating_sub(from + GRAM).div_ceil(stride);
+        self.checked += looks * stride;
+        (from, end)
     }
 
     /// Forgets what was looked at, once there is much of it.
     pub(super) fn trim(&mut self) {
         const KEEP: usize = 64;
-        if self.units.len() > 8192 && self.checked > KEEP {
+        if self.units.len() > READ && self.checked > KEEP {
             let drop = self.checked - KEEP;
             self.units.drain(..drop);
             self.places.drain(..drop);
@@ -180,7 +192,7 @@ impl View {
     fn special(&mut self, text: &[u8], place: u64) -> usize {
         if self.units.len() >= self.open {
             match *text {
-                [b'\\', letter, ..] if !is_special(letter) && !matches!(letter, b'u' | b'x' | b'U' | b'X' | b'\n') => {
+                [b'\\', letter, ..] if !is_special(letter) && !matches!(letter, b'u' | b'x' | b'U' | b'X' | b'\n' | b';') => {
                     self.units.push(NORMAL[usize::from(letter)]);
                     self.places.push(place);
                     self.left -= 1;
@@ -352,7 +364,7 @@ enum Decoded {
 
 fn plus_backslashes(place: u64, more: u64) -> u64 {
     let count = (place & BACKSLASHES) / ONE_BACKSLASH + more;
-    place & !BACKSLASHES | count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH
+    (place & !BACKSLASHES) | (count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH)
 }
 
 /// The bytes a plain stretch ends at.

@@ -1,10 +1,13 @@
 //! Stage 2: opens the values a permitted call names.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::call::Injection;
 use crate::error::{Error, ErrorCode, Result, Stage};
+use crate::log_safe::SafeUrl;
 use crate::policy::Permitted;
 use crate::secret_ref::SecretName;
 use crate::send::AddressScope;
@@ -30,6 +33,16 @@ impl Resolved {
     /// Names and values, in the order of the call's injections.
     pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Arc<SecretValue>)> {
         self.permitted.checked().iter().map(|checked| &checked.secret).zip(&self.values)
+    }
+
+    /// The URL that was permitted, and the only one the values may go to.
+    pub(crate) fn url(&self) -> &SafeUrl {
+        self.permitted.url()
+    }
+
+    /// The refusal of an address that the host turned out to have.
+    pub(crate) fn refused_address(&self, ip: IpAddr, injections: &[Injection]) -> Error {
+        self.permitted.refused_address(ip, injections)
     }
 
     /// The addresses the host may have.

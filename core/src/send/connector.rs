@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::Unsent;
 use super::address::AddressScope;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -41,14 +42,14 @@ impl Connector {
         Self { scope, tls }
     }
 
-    async fn connect(self, uri: Uri) -> Result<Dialled> {
+    async fn connect(self, uri: Uri) -> Result<Dialled, Unsent> {
         match tokio::time::timeout(CONNECT_LIMIT, self.dial(&uri)).await {
             Ok(result) => result,
-            Err(_) => Err(unreachable(&uri, "it did not answer in 15 seconds")),
+            Err(_) => Err(unreachable(&uri, "it did not answer in 15 seconds").into()),
         }
     }
 
-    async fn dial(&self, uri: &Uri) -> Result<Dialled> {
+    async fn dial(&self, uri: &Uri) -> Result<Dialled, Unsent> {
         let https = uri.scheme_str() == Some("https");
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -68,7 +69,7 @@ impl Connector {
         Ok(Dialled::Tls(Box::new(TokioIo::new(stream))))
     }
 
-    async fn addresses(&self, uri: &Uri, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+    async fn addresses(&self, uri: &Uri, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unsent> {
         let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
             Ok(literal) => vec![SocketAddr::new(literal, port)],
             Err(_) => tokio::net::lookup_host((host, port))
@@ -80,8 +81,8 @@ impl Connector {
         let permits = |found: &SocketAddr| scope.is_some_and(|scope| scope.permits(found.ip()));
         let permitted: Vec<SocketAddr> = found.iter().copied().filter(permits).collect();
         match (found.is_empty(), permitted.is_empty()) {
-            (true, _) => Err(unreachable(uri, "its name has no address")),
-            (false, true) => Err(refused(host)),
+            (true, _) => Err(unreachable(uri, "its name has no address").into()),
+            (false, true) => Err(Unsent::Address(found[0].ip())),
             (false, false) => Ok(permitted),
         }
     }
@@ -105,10 +106,10 @@ impl Connector {
 
 impl tower_service::Service<Uri> for Connector {
     type Response = Dialled;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Dialled>> + Send>>;
+    type Error = Unsent;
+    type Future = Pin<Box<dyn Future<Output = Result<Dialled, Unsent>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unsent>> {
         Poll::Ready(Ok(()))
     }
 
@@ -180,11 +181,6 @@ impl Write for Dialled {
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         }
     }
-}
-
-fn refused(host: &str) -> Error {
-    Error::new(ErrorCode::AddressRefused, format!("{host} leads to a private, local or reserved address"))
-        .with_hint("the owner may permit a private network: agentsecrets allow NAME RULE --private")
 }
 
 fn unreachable(uri: &Uri, why: &str) -> Error {

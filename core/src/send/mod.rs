@@ -5,6 +5,8 @@ mod connector;
 mod decode;
 mod roots;
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +37,29 @@ pub(crate) struct Sender {
     exact: Client<Connector, Body>,
 }
 
+/// Why nothing came back.
+#[derive(Clone, Debug)]
+pub(crate) enum Unsent {
+    /// The host has an address that the grant does not reach.
+    Address(IpAddr),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nothing was sent")
+    }
+}
+
+impl std::error::Error for Unsent {}
+
+impl From<Error> for Unsent {
+    fn from(why: Error) -> Self {
+        Self::Failed(why)
+    }
+}
+
 /// What came back, before anybody has looked for values in it.
 pub(crate) struct RawResponse {
     pub(crate) status: StatusCode,
@@ -63,7 +88,7 @@ impl Sender {
     }
 
     /// Sends, and waits for the head of the answer.
-    pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse> {
+    pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse, Unsent> {
         let client = match scope {
             AddressScope::PublicOnly => &self.public,
             AddressScope::PrivateAllowed => &self.private,
@@ -77,7 +102,8 @@ impl Sender {
                 ErrorCode::UpstreamUnreachable,
                 "the upstream changed to a protocol that cannot be searched",
             )
-            .with_retryable(false));
+            .with_retryable(false)
+            .into());
         }
         let reason = parts
             .extensions
@@ -119,15 +145,15 @@ fn uri_of(origin: &Origin, target: Bytes) -> Result<http::Uri> {
 }
 
 /// Keeps our own words and drops the library's, which may quote the URL.
-fn send_error(why: &hyper_util::client::legacy::Error) -> Error {
+fn send_error(why: &hyper_util::client::legacy::Error) -> Unsent {
     let mut source = std::error::Error::source(why);
     while let Some(cause) = source {
-        if let Some(own) = cause.downcast_ref::<Error>() {
+        if let Some(own) = cause.downcast_ref::<Unsent>() {
             return own.clone();
         }
         source = cause.source();
     }
-    Error::new(ErrorCode::UpstreamUnreachable, "the upstream broke off before it answered")
+    Error::new(ErrorCode::UpstreamUnreachable, "the upstream broke off before it answered").into()
 }
 
 /// The deadline passed.

@@ -55,6 +55,7 @@ pub(crate) fn put_use_key(home: Uuid, key: &UseKey) -> Result<()> {
 ///
 /// # Errors
 /// As [`use_key`].
+#[cfg(test)]
 pub(crate) fn delete_use_key(home: Uuid) -> Result<()> {
     OsItems.delete(&use_key_account(home)).map(|_| ())
 }

@@ -10,6 +10,7 @@ pub(crate) mod journal;
 pub(crate) mod keychain;
 pub(crate) mod lock;
 pub(crate) mod marker;
+#[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod vault;
 
@@ -51,6 +52,7 @@ pub(crate) trait SecretStore: Send + Sync {
     fn health(&self) -> Result<()>;
 
     /// Keeps one record.
+    #[cfg(test)]
     fn put(&self, id: RecordId, sealed: Vec<u8>) -> Result<()> {
         self.put_many(&[(id, sealed)])
     }

@@ -220,9 +220,7 @@ impl Vault {
     }
 
     /// Which of the names have a value.
-    ///
-    /// # Errors
-    /// As [`list`](Self::list).
+    #[cfg(test)]
     pub(crate) fn check(&self, place: &Place, names: &[SecretName]) -> Result<Vec<bool>> {
         let index = self.index()?;
         Ok(names.iter().map(|name| index.get(place, name).is_some()).collect())
@@ -237,12 +235,14 @@ impl Vault {
     }
 
     /// Whether the store can be written and read now.
+    #[cfg(test)]
     pub(crate) fn health(&self) -> Result<()> {
         self.index()?;
         self.store.health()
     }
 
     /// Wipes the values kept in memory, apart from those in use.
+    #[cfg(test)]
     pub(crate) fn forget(&self) {
         self.values().clear();
     }

@@ -5,12 +5,9 @@ use agentsecrets_upstream::{Options, Upstream};
 
 use crate::kit::{Home, LEVELS, canary, mark, refused, seen, shared, upstreams};
 
-/// A name of this machine that leads to loopback and is not `localhost`.
+/// A name that leads to this machine and is not `localhost`: its own.
 fn own_name() -> String {
-    let text = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    let names = text.lines().filter(|line| line.trim_start().starts_with("127.") || line.trim_start().starts_with("::1"));
-    let named = names.flat_map(|line| line.split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>());
-    named.filter(|name| name != "localhost").find(|name| name.contains("local") || name.contains("loopback")).unwrap_or_else(|| "ip6-localhost".into())
+    std::fs::read_to_string("/etc/hostname").expect("a machine has a name").trim().to_owned()
 }
 
 fn home(upstream: &Upstream, value: &str, terms: &[&[&str]]) -> Home {
@@ -33,11 +30,15 @@ async fn a_name_that_leads_to_loopback_needs_private() {
     let refusing = home(&upstream, &value, &[&[&rule]]);
     for level in LEVELS {
         let client = refusing.client(level).await;
-        let error = refused(client.get(&format!("{rule}/echo")).bearer("KEY").send_buffered().await, ErrorCode::AddressRefused, &[&value]);
+        let error = refused(
+            client.get(&format!("{rule}/echo")).bearer("KEY").send_buffered().await,
+            ErrorCode::AddressRefused,
+            &[&value],
+        );
         assert!(error.hint().is_some_and(|hint| hint.contains("--private")));
     }
     assert!(upstream.received().is_empty() && upstream.state().connections == 0, "nothing was dialled");
-    // The control: with `--private` the call leaves; where the name is of ::1 alone, nobody listens there.
+    // The control: with `--private` the call leaves; where the name is not of 127.0.0.1, nobody listens there.
     let permitting = home(&upstream, &value, &[&[&rule, "--private"]]);
     for level in LEVELS {
         let client = permitting.client(level).await;
@@ -57,8 +58,15 @@ async fn a_grant_for_a_name_is_none_for_its_address_nor_the_other_way_round() {
         let (one, two) = (by_name.client(level).await, by_address.client(level).await);
         assert!(one.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await.is_ok());
         assert!(two.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await.is_ok());
-        refused(one.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await, ErrorCode::DestinationNotAllowed, &[&value]);
-        refused(two.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await, ErrorCode::DestinationNotAllowed, &[&value]);
+        for address in [&address, &format!("https://[::ffff:127.0.0.1]:{}", upstream.port())] {
+            let answered = one.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await;
+            refused(answered, ErrorCode::DestinationNotAllowed, &[&value]);
+        }
+        refused(
+            two.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await,
+            ErrorCode::DestinationNotAllowed,
+            &[&value],
+        );
     }
 }
 
@@ -71,14 +79,17 @@ async fn other_spellings_of_an_address_are_that_address_or_nothing() {
     for level in LEVELS {
         let client = home.client(level).await;
         // WHATWG URLs read these as 127.0.0.1, which is what the rule names.
-        for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"] {
+        for host in ["2130706433", "0x7f.1", "127.1", "0177.0.0.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"] {
             let answered = client.get(&format!("https://{host}:{port}/echo")).bearer("KEY").send_buffered().await;
             assert!(answered.is_ok(), "{host}: {answered:?}");
         }
-        for host in ["[::ffff:127.0.0.1]", "[::1]", "[::]", "0.0.0.0", "127.0.0.2", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]"] {
+        for host in ["[::1]", "[::]", "0.0.0.0", "127.0.0.2", "[::7f00:1]", "[64:ff9b::7f00:1]", "[::ffff:0:7f00:1]"] {
             let url = format!("https://{host}:{port}/echo");
             let why = client.get(&url).bearer("KEY").send_buffered().await.expect_err(host);
-            assert!(matches!(why.code(), ErrorCode::DestinationNotAllowed | ErrorCode::AddressRefused), "{host}: {why:?}");
+            assert!(
+                matches!(why.code(), ErrorCode::DestinationNotAllowed | ErrorCode::AddressRefused),
+                "{host}: {why:?}"
+            );
         }
     }
 }
@@ -86,7 +97,13 @@ async fn other_spellings_of_an_address_are_that_address_or_nothing() {
 #[test]
 fn no_rule_opens_a_metadata_service() {
     let home = Home::new();
-    for rule in ["http://169.254.169.254", "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "http://168.63.129.16"] {
+    for rule in [
+        "http://169.254.169.254",
+        "http://[fe80::1]",
+        "http://[::ffff:169.254.169.254]",
+        "http://0.0.0.0",
+        "http://168.63.129.16",
+    ] {
         let output = home.run(&["allow", "KEY", rule, "--private", "--passphrase-fd", "0"], b"never read\n");
         assert!(!output.status.success(), "{rule} was granted");
     }
@@ -102,7 +119,12 @@ async fn a_connection_of_one_scope_serves_no_other() {
         let mut used = Vec::new();
         for host in ["localhost", "127.0.0.1"] {
             let mark = mark();
-            client.get(&format!("https://{host}:{port}/echo?m={mark}")).bearer("KEY").send_buffered().await.expect("sent");
+            client
+                .get(&format!("https://{host}:{port}/echo?m={mark}"))
+                .bearer("KEY")
+                .send_buffered()
+                .await
+                .expect("sent");
             used.push(seen(&shared.http1, &mark, |_| true).await.connection);
         }
         assert_ne!(used[0], used[1]);

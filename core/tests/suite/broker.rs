@@ -85,7 +85,8 @@ async fn a_stop_lets_calls_finish() {
     let home = granted(Home::new(), &upstream);
     let client = home.client(Isolation::Broker).await;
     let mark = mark();
-    let slow = tokio::spawn(client.get(&upstream.url(&format!("/slow?ms=1500&m={mark}"))).bearer("KEY").send_buffered());
+    let slow =
+        tokio::spawn(client.get(&upstream.url(&format!("/slow?ms=1500&m={mark}"))).bearer("KEY").send_buffered());
     seen(&upstream, &mark, |_| true).await;
     assert!(stop_running(&home.at(), Finish::Stop).await.expect("stopped"));
     assert_eq!(slow.await.expect("no panic").expect("drained").status.as_u16(), 200);
@@ -100,7 +101,7 @@ async fn lock_ends_the_broker_and_every_engine_until_unlock() {
     let pid = home.broker_pid().await;
     assert!(lock(&home.at()).await.expect("locked"));
     let end = std::time::Instant::now() + crate::kit::PATIENCE;
-    while Path::new(&format!("/proc/{pid}/environ")).exists() {
+    while crate::audit::is_alive(pid) {
         assert!(std::time::Instant::now() < end, "the broker lives on");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
@@ -112,14 +113,18 @@ async fn lock_ends_the_broker_and_every_engine_until_unlock() {
         refused(builder.home(home.root()).isolation(Isolation::InProcess).open().await, ErrorCode::StoreLocked, &[]);
     }
     home.ok(&["unlock"], b"");
-    assert!(get(&brokered, &upstream).await.is_ok() && get(&alone, &upstream).await.is_ok(), "unlock asks nothing here");
+    assert!(
+        get(&brokered, &upstream).await.is_ok() && get(&alone, &upstream).await.is_ok(),
+        "unlock asks nothing here"
+    );
 }
 
 #[tokio::test]
 async fn a_caller_of_another_version_is_told_so() {
     let home = Home::new();
     let mut socket = UnixStream::connect(home.root().join("run/broker.sock")).expect("a broker");
-    let call = "GET https://localhost/ HTTP/1.1\r\nhost: x\r\nagentsecrets-call: {\"v\":99}\r\nconnection: close\r\n\r\n";
+    let call =
+        "GET https://localhost/ HTTP/1.1\r\nhost: x\r\nagentsecrets-call: {\"v\":99}\r\nconnection: close\r\n\r\n";
     socket.write_all(call.as_bytes()).expect("sent");
     let mut said = String::new();
     socket.read_to_string(&mut said).expect("answered");
@@ -133,11 +138,16 @@ async fn nonsense_on_the_socket_harms_nobody() {
     let pid = home.broker_pid().await;
     let huge = format!("GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n", "x".repeat(1 << 20));
     for text in [
-        "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n", "POST /v1/ask HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}",
-        "POST /v1/ask HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n{}", "POST /v1/finish HTTP/1.1\r\ncontent-length: 4\r\n\r\n\"no\"",
-        "GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nagentsecrets-call: {\"v\":1}\r\n\r\n",
+        "\0\0\0\0",
+        "GET / HTTP/1.1\r\n\r\n",
+        "POST /v1/ask HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}",
+        "POST /v1/ask HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n{}",
+        "POST /v1/finish HTTP/1.1\r\ncontent-length: 4\r\n\r\n\"no\"",
+        "GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nagentsecrets-call: {\"v\":1}\r\n\r\n",
         "POST https://a/ HTTP/1.1\r\nagentsecrets-call: {\"v\":1,\"inject\":[{\"style\":\"body_field\",\"secret\":\"K\",\"name\":\"\"}]}\r\ncontent-length: 1\r\n\r\n{",
-        "POST /v1/set HTTP/1.1\r\nagentsecrets-call: {\"selection\":{},\"name\":\"../X\"}\r\ncontent-length: 1\r\n\r\nv", &huge,
+        "POST /v1/set HTTP/1.1\r\nagentsecrets-call: {\"selection\":{},\"name\":\"../X\"}\r\ncontent-length: 1\r\n\r\nv",
+        &huge,
     ] {
         let mut socket = UnixStream::connect(home.root().join("run/broker.sock")).expect("a broker");
         let _ = socket.write_all(text.as_bytes());
@@ -152,7 +162,7 @@ fn as_nobody<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
     const NOBODY: libc::uid_t = 65534;
     // SAFETY: geteuid has no preconditions.
     if unsafe { libc::geteuid() } != 0 {
-        eprintln!("NOT RUN: only root can be another user");
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"NOT RUN: only root can be another user\n");
         return None;
     }
     let thread = |work: Box<dyn FnOnce() -> T + Send + '_>| {

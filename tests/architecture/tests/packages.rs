@@ -13,6 +13,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("agentsecrets-python", &["agentsecrets", "agentsecrets-bridge"]),
     ("agentsecrets-node", &["agentsecrets", "agentsecrets-bridge"]),
     ("agentsecrets-cli", &["agentsecrets"]),
+    ("agentsecrets-examples", &["agentsecrets"]),
     ("agentsecrets-upstream", &[]),
     ("agentsecrets-architecture", &[]),
     ("xtask", &["agentsecrets"]),

@@ -25,10 +25,14 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("broker", &["client", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
     ("client", &["broker", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
     ("logs", &["audit", "home", "control", "owner"]),
+    ("measure", &["audit", "redact"]),
 ];
 
 /// Single doors: the files (by the beginning of their path), what they may enter, and why.
 const DOORS: &[(&str, &str, &str)] = &[
+    ("client", "logs::Anchor", "where the audit's chain stands is asked like everything else"),
+    ("resolve/", "control::MemoryReport", "how much memory is locked is told as it is measured"),
+    ("resolve/", "send::AddressScope", "the proof of the policy is carried on to `send`"),
     ("store/", "resolve::value", "what rests comes in and goes out as a value"),
     ("store/", "resolve::input", "what a human hands over goes straight to rest"),
     ("store/", "resolve::SecretInput", "what a human hands over goes straight to rest"),

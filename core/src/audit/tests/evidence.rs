@@ -112,7 +112,7 @@ fn no_key_of_the_past_is_kept_in_the_folder() {
         keys.extend([keys[keys.len() - 1].next(), keys[keys.len() - 1].next().next()]);
     }
     let state = fs::read(home.dir().join("state")).expect("state");
-    let holds = |key: &super::super::chain::Key| state.windows(32).any(|bytes| bytes == key.0.as_slice());
+    let holds = |key: &chain::Key| state.windows(32).any(|bytes| bytes == key.0.as_slice());
     let (current, past) = keys.split_last().expect("keys");
     assert!(holds(current) && !past.iter().any(holds));
 }

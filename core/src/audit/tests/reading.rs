@@ -80,30 +80,3 @@ fn lines_longer_than_a_chunk_and_half_lines_are_read_over() {
     assert_eq!(found.iter().map(|record| record.secrets.len()).collect::<Vec<_>>(), [1, 1, 2000, 2000, 1, 1]);
     assert_eq!(home.assert_sound(), 6);
 }
-
-#[test]
-fn what_is_written_from_now_on_is_followed_across_files() {
-    let home = Home::new();
-    let log = home.open_rotating_at(2000);
-    call(&log);
-    let mut follow = Follow::start(&home.dir()).expect("start");
-    assert!(follow.poll().expect("poll").is_empty());
-    (0..10).for_each(|_| call(&log));
-    assert_eq!(follow.poll().expect("poll"), home.records()[2..]);
-    call(&log);
-    assert_eq!(follow.poll().expect("poll").len(), 2);
-}
-
-#[test]
-fn an_export_is_the_log_itself() {
-    let home = Home::new();
-    let log = home.open_rotating_at(2000);
-    (0..10).for_each(|_| call(&log));
-    let mut lines = Vec::new();
-    export(&home.dir(), |line| {
-        lines.push(String::from_utf8_lossy(line).trim_end().to_owned());
-        Ok(())
-    })
-    .expect("export");
-    assert_eq!(lines, home.lines());
-}

@@ -1,0 +1,152 @@
+//! The choices of a client: its home, its place, and how far it is from the values.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Backend, Client, Inner};
+use crate::context::Selection;
+use crate::error::{Error, ErrorCode, Result};
+use crate::home::{Home, Unlock};
+use crate::secret_ref::Label;
+use crate::{broker, engine};
+
+/// How far the values are from the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Isolation {
+    /// A process of its own holds the values; this one holds names and a socket.
+    Broker,
+    /// The engine runs in this process, whose native memory any code in it can read.
+    InProcess,
+}
+
+impl Isolation {
+    /// The level's name in `status`, records and `AGENTSECRETS_ISOLATION`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Broker => "broker",
+            Self::InProcess => "in-process",
+        }
+    }
+
+    /// Parses a level's name.
+    ///
+    /// # Errors
+    /// `invalid_call` for any other text.
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "broker" => Ok(Self::Broker),
+            "in-process" => Ok(Self::InProcess),
+            _ => Err(Error::new(ErrorCode::InvalidCall, "isolation is \"broker\" or \"in-process\"")),
+        }
+    }
+}
+
+/// The choices of a [`Client`]. What is not said comes from the environment variables and the project file.
+#[derive(Clone, Debug, Default)]
+pub struct ClientBuilder {
+    home: Option<PathBuf>,
+    project: Option<String>,
+    environment: Option<String>,
+    isolation: Option<Isolation>,
+    unlock: Option<String>,
+    timeout: Option<Duration>,
+    executable: Option<PathBuf>,
+}
+
+impl ClientBuilder {
+    /// Another home than `AGENTSECRETS_HOME` or `~/.agentsecrets`.
+    #[must_use]
+    pub fn home(mut self, home: impl AsRef<Path>) -> Self {
+        self.home = Some(home.as_ref().to_owned());
+        self
+    }
+
+    /// A project linked in this home.
+    #[must_use]
+    pub fn project(mut self, project: impl Into<String>) -> Self {
+        self.project = Some(project.into());
+        self
+    }
+
+    /// An environment of the project.
+    #[must_use]
+    pub fn environment(mut self, environment: impl Into<String>) -> Self {
+        self.environment = Some(environment.into());
+        self
+    }
+
+    /// The isolation level; `AGENTSECRETS_ISOLATION` or the broker unless said.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
+    /// The place of the use key (`file:PATH`, `fd:N`, `keychain`) for an in-process engine.
+    #[must_use]
+    pub fn unlock(mut self, place: impl Into<String>) -> Self {
+        self.unlock = Some(place.into());
+        self
+    }
+
+    /// How long a call may take unless it says otherwise; 60 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The `agentsecrets` executable of the caller's own package, started where no broker runs.
+    #[must_use]
+    pub fn executable(mut self, executable: impl AsRef<Path>) -> Self {
+        self.executable = Some(executable.as_ref().to_owned());
+        self
+    }
+
+    /// Opens the client.
+    ///
+    /// # Errors
+    /// `not_initialized` where there is no home, `invalid_call` for an unusable choice, variable or project file;
+    /// in-process also those of opening the store.
+    pub async fn open(self) -> Result<Client> {
+        let home = Home::locate(self.home.as_deref())?;
+        let selection = self.selection()?;
+        let backend = match self.level()? {
+            Isolation::Broker => Backend::Broker(broker::Link::new(&home, self.executable.as_deref())?),
+            Isolation::InProcess => {
+                let place = self.place()?;
+                Backend::InProcess(engine::Engine::in_process(&home, place.as_ref()).await?)
+            }
+        };
+        Ok(Client { inner: Arc::new(Inner { backend, home, selection, timeout: self.timeout }) })
+    }
+
+    fn selection(&self) -> Result<Selection> {
+        let label = |text: &Option<String>| text.as_deref().map(Label::parse).transpose();
+        let process = Selection::from_process()?;
+        Ok(Selection {
+            project: label(&self.project)?.or(process.project),
+            environment: label(&self.environment)?.or(process.environment),
+            ..process
+        })
+    }
+
+    fn level(&self) -> Result<Isolation> {
+        match (self.isolation, std::env::var("AGENTSECRETS_ISOLATION")) {
+            (Some(level), _) => Ok(level),
+            (None, Ok(text)) if !text.is_empty() => Isolation::parse(&text),
+            _ => Ok(Isolation::Broker),
+        }
+    }
+
+    fn place(&self) -> Result<Option<Unlock>> {
+        match (&self.unlock, std::env::var("AGENTSECRETS_UNLOCK")) {
+            (Some(text), _) => text.parse().map(Some),
+            (None, Ok(text)) if !text.is_empty() => text.parse().map(Some),
+            _ => Ok(None),
+        }
+    }
+}

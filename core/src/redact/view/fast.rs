@@ -1,0 +1,160 @@
+//! Reads plain text and single escapes many bytes at a time.
+//!
+//! Only what [`View::push`] would come to by the same bytes one by one is read here; an escape that is nested, unusual or
+//! near the end of the text is left to it.
+
+use super::{AFTER, BY_JSON, View};
+use super::super::escapes::{MAX_ENTITY, entity, hex_digit, is_special};
+
+/// How many decoded bytes are added at a time.
+const ROOM: usize = 128;
+
+/// How many bytes are looked at together.
+const STEP: usize = 8;
+
+/// How many bytes are at hand wherever an escape is read: enough for every escape read here.
+const AHEAD: usize = 16;
+
+/// A step and a character more than the room: the last ones may go beyond it.
+const SPAN: usize = ROOM + STEP + 4;
+
+/// What an escape comes to.
+struct Escape {
+    char: char,
+    /// A percent escape gives a byte, which need not be a character.
+    is_byte: bool,
+    flags: u64,
+    /// How many bytes it takes.
+    taken: usize,
+    /// How many of them count as plain bytes behind an escape.
+    plain: usize,
+}
+
+impl View {
+    /// Reads on while no escape is open; gives how many bytes were read.
+    pub(super) fn read_fast(&mut self, text: &[u8], place: u64) -> usize {
+        let base = self.units.len();
+        self.units.resize(base + SPAN, 0);
+        self.places.resize(base + SPAN, 0);
+        let (units, places) = (&mut self.units[base..], &mut self.places[base..]);
+        let (mut at, mut len, mut left) = (0, 0, usize::from(self.left));
+        while len < ROOM
+            && let Some(next) = text[at..].first_chunk::<AHEAD>()
+        {
+            units[len..len + STEP].copy_from_slice(&next[..STEP]);
+            for (ahead, to) in places[len..len + STEP].iter_mut().enumerate() {
+                *to = place + (at + ahead) as u64;
+            }
+            let run = first_stop(next).min(left);
+            (at, len, left) = (at + run, len + run, left - run);
+            if run == STEP {
+                continue;
+            }
+            let Some(next) = text[at..].first_chunk::<AHEAD>().filter(|_| left > 0) else { break };
+            if let Some(escape) = escape(next) {
+                if next[0] == b'&' {
+                    self.open_entity = base + len + MAX_ENTITY + 2;
+                }
+                let mut bytes = [escape.char as u8, 0, 0, 0];
+                let count = if escape.is_byte { 1 } else { escape.char.encode_utf8(&mut bytes).len() };
+                if bytes[0] == b';' && base + len < self.open_entity {
+                    break;
+                }
+                units[len..len + 4].copy_from_slice(&bytes);
+                places[len..len + 4].fill(place + at as u64 | escape.flags);
+                (at, len, left) = (at + escape.taken, len + count, usize::from(AFTER) - escape.plain);
+            } else {
+                match next[0] {
+                    b'&' => (self.open_entity, left) = (base + len + MAX_ENTITY + 2, usize::from(AFTER)),
+                    b';' if base + len < self.open_entity => break,
+                    b'\\' | b'%' | b'\n' => break,
+                    _ => left -= 1,
+                }
+                (at, len) = (at + 1, len + 1);
+            }
+        }
+        units[..len].iter_mut().for_each(|unit| *unit = normal(*unit));
+        self.units.truncate(base + len);
+        self.places.truncate(base + len);
+        self.left = u8::try_from(left).unwrap_or(AFTER);
+        at
+    }
+}
+
+/// How many of the first bytes are surely plain. A `$` or `'` is taken for a stop too, which costs less than telling.
+#[inline(always)]
+fn first_stop(next: &[u8; AHEAD]) -> usize {
+    const fn all(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; STEP])
+    }
+    // The lowest bit that is set is right; higher ones may be a borrow.
+    let zero = |word: u64| word.wrapping_sub(all(1)) & !word & all(0x80);
+    let word = u64::from_le_bytes([next[0], next[1], next[2], next[3], next[4], next[5], next[6], next[7]]);
+    let stops = zero(word ^ all(b'\\'))
+        | zero(word & all(0xfc) ^ all(b'%' & 0xfc))
+        | zero(word ^ all(b';'))
+        | zero(word ^ all(b'\n'));
+    stops.trailing_zeros() as usize / STEP
+}
+
+/// The escape at the front, where it is a plain one of one layer and gives nothing that may begin another.
+#[inline(always)]
+fn escape(next: &[u8; AHEAD]) -> Option<Escape> {
+    let escape = match next[0] {
+        b'\\' => backslash(next)?,
+        b'%' => {
+            let byte = hex_digit(next[1])? << 4 | hex_digit(next[2])?;
+            Escape { char: char::from_u32(byte)?, is_byte: true, flags: 0, taken: 3, plain: 2 }
+        }
+        b'&' => {
+            let end = next[..=MAX_ENTITY].iter().position(|byte| *byte == b';')?;
+            let char = match &next[1..end] {
+                b"lt" => '<',
+                b"gt" => '>',
+                b"quot" => '"',
+                name => entity(name)?,
+            };
+            Escape { char, is_byte: false, flags: 0, taken: end + 1, plain: end }
+        }
+        _ => return None,
+    };
+    (!matches!(escape.char, '%' | '&' | '\\')).then_some(escape)
+}
+
+/// Any number of backslashes with the character they melt into, or four digits.
+#[inline(always)]
+fn backslash(next: &[u8; AHEAD]) -> Option<Escape> {
+    let count = next[..STEP].iter().position(|byte| *byte != b'\\')?;
+    let letter = next[count];
+    match letter {
+        b'u' | b'U' if count == 1 => {
+            let digits = next[2..6].iter().try_fold(0, |value, digit| Some(value << 4 | hex_digit(*digit)?))?;
+            Some(Escape { char: char::from_u32(digits)?, is_byte: false, flags: BY_JSON, taken: 6, plain: 5 })
+        }
+        b'u' | b'U' | b'x' | b'X' | b'\n' => None,
+        letter if is_special(letter) => None,
+        letter => Some(Escape { char: letter.into(), is_byte: true, flags: 0, taken: count + 1, plain: 1 }),
+    }
+}
+
+/// The same as [`super::NORMAL`], in steps that the compiler does for many bytes at once.
+#[inline(always)]
+fn normal(byte: u8) -> u8 {
+    let byte = if byte.is_ascii_uppercase() { byte | 0x20 } else { byte };
+    let byte = if byte == b' ' { b'+' } else { byte };
+    let byte = if byte == b'\n' { b'n' } else { byte };
+    let byte = if byte == b'\r' { b'r' } else { byte };
+    let byte = if byte == b'\t' { b't' } else { byte };
+    let byte = if byte == 8 { b'b' } else { byte };
+    if byte == 12 { b'f' } else { byte }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::NORMAL, normal};
+
+    #[test]
+    fn both_ways_to_make_a_byte_normal_agree() {
+        assert!((0..=255).all(|byte: u8| normal(byte) == NORMAL[usize::from(byte)]));
+    }
+}
