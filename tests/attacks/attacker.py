@@ -19,7 +19,10 @@ import tempfile
 import time
 
 PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_DETACH = 0, 16, 17
-CHUNK = 4 << 20
+CHUNK = 1 << 20
+LARGE = 4 << 20
+PAGE = os.sysconf("SC_PAGE_SIZE")
+ZEROS = bytes(CHUNK)
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 libc.ptrace.restype = ctypes.c_long
@@ -36,7 +39,10 @@ class Found:
         self._last = b""
 
     def look(self, piece: bytes) -> None:
+        """Search one piece, of a megabyte at most."""
         self.bytes += len(piece)
+        if piece == ZEROS[: len(piece)]:
+            return self.gap()
         data = self._last + piece
         for number, needle in enumerate(self.needles):
             if number not in self.seen and needle in data:
@@ -48,12 +54,13 @@ class Found:
 
 
 def ranges(text: str) -> list[tuple[int, int]]:
-    """The mappings of a `maps` file, those of the kernel excepted."""
+    """The mappings of a `maps` file, without the kernel's and without the unwritable parts of program files."""
     found = []
     for line in text.splitlines():
-        if "[v" in line:
+        where, protection, _, _, inode = line.split()[:5]
+        if "[v" in line or (inode != "0" and "w" not in protection):
             continue
-        start, end = line.split(" ", 1)[0].split("-")
+        start, end = where.split("-")
         found.append((int(start, 16), int(end, 16)))
     return found
 
@@ -75,10 +82,33 @@ def sweep(maps: str, read, found: Found) -> None:  # noqa: ANN001
             at += size
 
 
+def resident(pid: int, maps: str) -> str:
+    """The mappings without what was never touched: a host may reserve terabytes, and what is not there holds nothing."""
+    lines = []
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pages:
+        for line in maps.splitlines():
+            where, rest = line.split(" ", 1)
+            start, end = (int(text, 16) for text in where.split("-"))
+            if end - start < LARGE:
+                lines.append(line)
+                continue
+            at = start
+            while at < end:
+                size = min(LARGE, end - at)
+                pages.seek(at // PAGE * 8)
+                entries = pages.read(size // PAGE * 8)
+                # The highest bits of an entry: present, swapped out.
+                if any(byte & 0xC0 for byte in entries[7::8]):
+                    lines.append(f"{at:x}-{at + size:x} {rest}")
+                at += size
+    return "\n".join(lines)
+
+
 def way_mem(pid: int, found: Found) -> None:
     with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
         maps = file.read()
     handle = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    maps = resident(pid, maps)
     sweep(maps, reader(handle), found)
 
 
@@ -136,9 +166,9 @@ def way_readv(pid: int, found: Found) -> None:
     libc.process_vm_readv.argtypes = [ctypes.c_int, *[ctypes.c_void_p, ctypes.c_ulong] * 2, ctypes.c_ulong]
     try:
         with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as file:
-            maps = file.read()
+            maps = resident(pid, file.read())
     except OSError:
-        maps = "400000-401000 r--p"
+        maps = "400000-401000 r--p 0 0 0"
     sweep(maps, read, found)
 
 

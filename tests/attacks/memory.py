@@ -72,7 +72,9 @@ def host(world: World, language: str) -> str:
                 call.update({"timeout": 200} if "timeout" in call else {})
         if isolation == "in-process":
             plan["unlock"] = f"file:{home.use_key}"
-        found, size = dumps(world, start(world, language), plan, search.needles, sentinel.value)
+        # A core of Node is its whole reserved address space, 11 GB of it.
+        more = ["gcore"] if language == "python" and shutil.which("gdb") else []
+        found, size = dumps(world, start(world, language), plan, search.needles, sentinel.value, more)
         names = search.names(found)
         if isolation == "in-process":
             home.stop()
@@ -102,7 +104,8 @@ def start(world: World, language: str) -> subprocess.Popen[bytes]:
 
 
 def dumps(
-    world: World, process: subprocess.Popen[bytes], plan: dict[str, Any], needles: list[bytes], sentinel: bytes
+    world: World, process: subprocess.Popen[bytes], plan: dict[str, Any], needles: list[bytes], sentinel: bytes,
+    more: list[str],
 ) -> tuple[set[int], int]:
     """Search the host's memory while a call is under way and when all are done, by the kernel and by a debugger."""
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
@@ -110,7 +113,7 @@ def dumps(
     process.stdin.flush()
     found: set[int] = set()
     size = 0
-    for moment, ways in (("during", ["mem", "readv"]), ("after", ["mem", *(["gcore"] if shutil.which("gdb") else [])])):
+    for moment, ways in (("during", ["mem"]), ("after", ["readv", *more])):
         line = process.stdout.readline().decode()
         if not line.startswith(moment):
             process.kill()

@@ -10,7 +10,7 @@ const plan = JSON.parse(readFileSync(0, "utf8"));
 const kept = [{ planted: plan.sentinel }];
 const shown = new Set();
 const outcomes = {};
-const camel = { body_field: "bodyField", form_field: "formField" };
+const camel = { body_field: "bodyField", form_field: "formField", max_response: "maxResponse" };
 
 const note = (outcome) => { outcomes[outcome] = (outcomes[outcome] ?? 0) + 1; };
 
@@ -41,13 +41,13 @@ async function called(client, call) {
 
 async function fetched(client, call) {
   const { body_field, form_field, form, body, ...rest } = call;
-  if (body_field || form_field || form) return called(client, call);
+  if (body_field || form_field || form || call.max_response) return called(client, call);
   const answer = await client.fetch(call.url, optionsOf({ ...rest, ...(body && { body: JSON.stringify(body) }) }));
   note("answered");
   kept.push(answer);
-  const body = Buffer.from(await answer.arrayBuffer());
-  shown.add(body.toString("latin1"));
-  shown.add(body.toString("utf8"));
+  const content = Buffer.from(await answer.arrayBuffer());
+  shown.add(content.toString("latin1"));
+  shown.add(content.toString("utf8"));
   shown.add(inspect([...answer.headers]));
 }
 
