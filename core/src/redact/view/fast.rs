@@ -4,7 +4,7 @@
 //! near the end of the text is left to it.
 
 use super::{AFTER, BY_JSON, View};
-use super::super::escapes::{MAX_ENTITY, entity, hex_digit, is_special};
+use super::super::escapes::{MAX_ENTITY, entity, hex_byte, is_special};
 
 /// How many decoded bytes are added at a time.
 const ROOM: usize = 128;
@@ -103,8 +103,8 @@ fn escape(next: &[u8; AHEAD]) -> Option<Escape> {
     let escape = match next[0] {
         b'\\' => backslash(next)?,
         b'%' => {
-            let byte = hex_digit(next[1])? << 4 | hex_digit(next[2])?;
-            Escape { char: char::from_u32(byte)?, is_byte: true, flags: 0, taken: 3, plain: 2 }
+            let byte = hex_byte(next[1], next[2])?;
+            Escape { char: byte.into(), is_byte: true, flags: 0, taken: 3, plain: 2 }
         }
         b'&' => {
             let end = next[..=MAX_ENTITY].iter().position(|byte| *byte == b';')?;
@@ -128,8 +128,8 @@ fn backslash(next: &[u8; AHEAD]) -> Option<Escape> {
     let letter = next[count];
     match letter {
         b'u' | b'U' if count == 1 => {
-            let digits = next[2..6].iter().try_fold(0, |value, digit| Some(value << 4 | hex_digit(*digit)?))?;
-            Some(Escape { char: char::from_u32(digits)?, is_byte: false, flags: BY_JSON, taken: 6, plain: 5 })
+            let digits = u16::from_be_bytes([hex_byte(next[2], next[3])?, hex_byte(next[4], next[5])?]);
+            Some(Escape { char: char::from_u32(digits.into())?, is_byte: false, flags: BY_JSON, taken: 6, plain: 5 })
         }
         b'u' | b'U' | b'x' | b'X' | b'\n' => None,
         letter if is_special(letter) => None,
