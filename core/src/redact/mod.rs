@@ -8,6 +8,7 @@ mod body;
 mod encodings;
 mod escapes;
 mod scanner;
+mod search;
 mod stream;
 mod table;
 mod view;
