@@ -4,6 +4,11 @@
 //! value is looked for in the plain text and, around `%`, `\` and `&`, in the text those characters decode to. What is
 //! redacted is a function of the text alone, and when bytes are released a function of lengths and line feeds alone.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "places in what is held fit its length, and bytes are cut out of wider numbers on purpose"
+)]
+
 mod body;
 mod encodings;
 mod escapes;

@@ -286,5 +286,5 @@ impl Drop for View {
 
 fn plus_backslashes(place: u64, more: u64) -> u64 {
     let count = (place & BACKSLASHES) / ONE_BACKSLASH + more;
-    place & !BACKSLASHES | count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH
+    (place & !BACKSLASHES) | (count.min(BACKSLASHES / ONE_BACKSLASH) * ONE_BACKSLASH)
 }

@@ -76,7 +76,7 @@ impl View {
                     break;
                 }
                 units[len..len + 4].copy_from_slice(&bytes);
-                places[len..len + 4].fill(place + at as u64 | escape.flags);
+                places[len..len + 4].fill((place + at as u64) | escape.flags);
                 (at, len, left) = (at + escape.taken, len + count, usize::from(AFTER) - escape.plain);
             } else {
                 match next[0] {
