@@ -199,13 +199,27 @@ impl<'t> Reader<'t> {
 /// The value of a hex digit.
 #[inline]
 pub(super) fn hex_digit(byte: u8) -> Option<u32> {
-    match byte {
-        b'0'..=b'9' => Some(u32::from(byte - b'0')),
-        b'a'..=b'f' => Some(u32::from(byte - b'a') + 10),
-        b'A'..=b'F' => Some(u32::from(byte - b'A') + 10),
-        _ => None,
-    }
+    Some(u32::from(HEX[usize::from(byte)])).filter(|value| *value < 16)
 }
+
+/// The value of two hex digits. Told by one comparison: which digits are letters is beyond any processor's guess.
+#[inline]
+pub(super) fn hex_byte(high: u8, low: u8) -> Option<u8> {
+    let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
+    (high | low < 16).then_some(high << 4 | low)
+}
+
+/// The values of the hex digits; 255 for any other byte.
+static HEX: [u8; 256] = {
+    let mut table = [255; 256];
+    let mut value = 0;
+    while value < 16 {
+        table[b"0123456789abcdef"[value] as usize] = value as u8;
+        table[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    table
+};
 
 /// The character two halves of a surrogate pair make.
 pub(super) fn surrogate_pair(high: u32, low: u32) -> Option<char> {

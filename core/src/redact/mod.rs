@@ -6,13 +6,14 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    reason = "places in a text are below its length, and what becomes a byte was masked or compared before"
+    reason = "places in what is held fit its length, and bytes are cut out of wider numbers on purpose"
 )]
 
 mod body;
 mod encodings;
 mod escapes;
 mod scanner;
+mod search;
 mod stream;
 mod table;
 mod view;

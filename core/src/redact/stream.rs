@@ -4,14 +4,18 @@
 //! released depends on lengths and line feeds, never on a value. What stands at a place is decided from the window
 //! behind it and no more, also where more is at hand, so that chunks make no difference.
 
+mod follow;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::{memchr, memrchr};
 
 use super::Found;
-use super::scanner::{Hit, Scanner, Search};
-use super::walk::{Outcome, Pair};
+use super::scanner::{Hit, Scanner};
+use super::search::Search;
+use super::walk::Outcome;
+use follow::Followed;
 
 /// How much of a line without an end is held back.
 pub(super) const WINDOW: usize = 4096;
@@ -39,6 +43,12 @@ impl Redactor {
     /// The stream has ended: appends the rest.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         self.stream.finish(&self.scanner, out);
+    }
+
+    /// How much of the stream is decided and released.
+    #[cfg(test)]
+    pub(super) fn decided(&self) -> u64 {
+        self.stream.decided
     }
 
     /// What was found so far.
@@ -78,13 +88,6 @@ struct Candidate {
     place: u64,
     form: usize,
     from: usize,
-}
-
-/// A form longer than the window, followed as the stream goes on.
-struct Followed {
-    form: usize,
-    /// Places in the stream and in the form.
-    pairs: Vec<(u64, usize)>,
 }
 
 /// The state of one stream.
@@ -268,34 +271,6 @@ impl Stream {
         let (form, end) = longest?;
         let reach = if followed { self.follow_to(scanner, decide, last) } else { 0 };
         Some((form, end.max(reach)))
-    }
-
-    fn follow(&mut self, scanner: &Scanner, decide: u64, last: bool) {
-        let reach = self.follow_to(scanner, decide, last);
-        self.covered = self.covered.max(reach);
-    }
-
-    /// Follows the long forms up to a place; gives how far they reach.
-    fn follow_to(&mut self, scanner: &Scanner, decide: u64, last: bool) -> u64 {
-        let mut reach = 0;
-        let mut followed = std::mem::take(&mut self.followed);
-        followed.retain_mut(|one| {
-            let begin = one.pairs.iter().map(|pair| pair.0).min().unwrap_or(decide).max(self.decided);
-            if begin >= decide {
-                reach = reach.max(decide);
-                return true;
-            }
-            let text = &self.held[(begin - self.decided) as usize..];
-            let (text, ended) = memchr(b'\n', text).map_or((text, last), |line| (&text[..line], true));
-            let stop = text.len().min((decide - begin) as usize);
-            let pairs = one.pairs.iter().map(|pair| Pair { text: (pair.0 - begin) as usize, form: pair.1 }).collect();
-            let (pairs, end) = scanner.needle(one.form).resume(text, pairs, stop, ended);
-            one.pairs = pairs.iter().map(|pair| (begin + pair.text as u64, pair.form)).collect();
-            reach = reach.max(if one.pairs.is_empty() { begin + end as u64 } else { decide });
-            !one.pairs.is_empty()
-        });
-        self.followed = followed;
-        reach
     }
 }
 

@@ -140,44 +140,15 @@ impl Table {
 
     fn scan_by<const STRIDE: usize>(&self, text: &[u8], first: usize, hit: &mut impl FnMut(usize, u64)) {
         match self.bitmap.as_slice().try_into() {
-            Ok(small) => self.scan_fast::<STRIDE, SMALL>(small, text, first, hit),
+            Ok(small) => self.scan_in::<STRIDE, SMALL>(small, text, first, hit),
             Err(_) => {
                 if let Some(large) = self.large() {
-                    self.scan_fast::<STRIDE, LARGE>(large, text, first, hit);
+                    self.scan_in::<STRIDE, LARGE>(large, text, first, hit);
                 }
             }
         }
     }
 
-    fn scan_fast<const STRIDE: usize, const WORDS: usize>(
-        &self,
-        bitmap: &[u64; WORDS],
-        text: &[u8],
-        first: usize,
-        hit: &mut impl FnMut(usize, u64),
-    ) {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("bmi2") {
-            // SAFETY: the processor has the one feature the function is compiled for.
-            return unsafe { self.scan_bmi2::<STRIDE, WORDS>(bitmap, text, first, hit) };
-        }
-        self.scan_in::<STRIDE, WORDS>(bitmap, text, first, hit);
-    }
-
-    /// The same search with shifts that need no flags: a third faster.
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "bmi2")]
-    fn scan_bmi2<const STRIDE: usize, const WORDS: usize>(
-        &self,
-        bitmap: &[u64; WORDS],
-        text: &[u8],
-        first: usize,
-        hit: &mut impl FnMut(usize, u64),
-    ) {
-        self.scan_in::<STRIDE, WORDS>(bitmap, text, first, hit);
-    }
-
-    #[inline(always)]
     fn scan_in<const STRIDE: usize, const WORDS: usize>(
         &self,
         bitmap: &[u64; WORDS],

@@ -1,5 +1,6 @@
 //! Behaviours one by one; `properties` tries them on random texts, `vectors` on the shared case files.
 
+mod hostile;
 mod properties;
 mod vectors;
 

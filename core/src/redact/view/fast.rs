@@ -3,8 +3,8 @@
 //! Only what [`View::push`] would come to by the same bytes one by one is read here; an escape that is nested, unusual or
 //! near the end of the text is left to it.
 
+use super::super::escapes::{MAX_ENTITY, entity, hex_byte, is_special};
 use super::{AFTER, BY_JSON, View};
-use super::super::escapes::{MAX_ENTITY, entity, hex_digit, is_special};
 
 /// How many decoded bytes are added at a time.
 const ROOM: usize = 128;
@@ -28,6 +28,22 @@ struct Escape {
     taken: usize,
     /// How many of them count as plain bytes behind an escape.
     plain: usize,
+}
+
+impl Escape {
+    /// The bytes it gives, and how many they are.
+    #[inline(always)]
+    fn encode(&self) -> ([u8; 4], usize) {
+        let mut bytes = [0; 4];
+        let count = match u8::try_from(self.char) {
+            Ok(byte) if self.is_byte => {
+                bytes[0] = byte;
+                1
+            }
+            _ => self.char.encode_utf8(&mut bytes).len(),
+        };
+        (bytes, count)
+    }
 }
 
 impl View {
@@ -55,13 +71,12 @@ impl View {
                 if next[0] == b'&' {
                     self.open_entity = base + len + MAX_ENTITY + 2;
                 }
-                let mut bytes = [escape.char as u8, 0, 0, 0];
-                let count = if escape.is_byte { 1 } else { escape.char.encode_utf8(&mut bytes).len() };
+                let (bytes, count) = escape.encode();
                 if bytes[0] == b';' && base + len < self.open_entity {
                     break;
                 }
                 units[len..len + 4].copy_from_slice(&bytes);
-                places[len..len + 4].fill(place + at as u64 | escape.flags);
+                places[len..len + 4].fill((place + at as u64) | escape.flags);
                 (at, len, left) = (at + escape.taken, len + count, usize::from(AFTER) - escape.plain);
             } else {
                 match next[0] {
@@ -78,6 +93,21 @@ impl View {
         self.places.truncate(base + len);
         self.left = u8::try_from(left).unwrap_or(AFTER);
         at
+    }
+}
+
+/// Whether the text may begin with a character, under whatever escapes. Where it is not cheap to tell, it may.
+pub(in super::super) fn may_begin_with(text: &[u8], same: impl Fn(u8) -> bool) -> bool {
+    match text.first() {
+        None => false,
+        Some(byte) if same(*byte) => true,
+        Some(byte) if !is_special(*byte) => false,
+        Some(_) => match text.first_chunk().map(|next| (next, escape(next))) {
+            // What a backslash does to a letter is not told here, nor what a run of them comes to.
+            Some(([b'\\', letter, ..], Some(_))) if !matches!(letter, b'u' | b'U') => true,
+            Some((_, Some(escape))) => same(escape.encode().0[0]),
+            _ => true,
+        },
     }
 }
 
@@ -103,8 +133,8 @@ fn escape(next: &[u8; AHEAD]) -> Option<Escape> {
     let escape = match next[0] {
         b'\\' => backslash(next)?,
         b'%' => {
-            let byte = hex_digit(next[1])? << 4 | hex_digit(next[2])?;
-            Escape { char: char::from_u32(byte)?, is_byte: true, flags: 0, taken: 3, plain: 2 }
+            let byte = hex_byte(next[1], next[2])?;
+            Escape { char: byte.into(), is_byte: true, flags: 0, taken: 3, plain: 2 }
         }
         b'&' => {
             let end = next[..=MAX_ENTITY].iter().position(|byte| *byte == b';')?;
@@ -128,8 +158,8 @@ fn backslash(next: &[u8; AHEAD]) -> Option<Escape> {
     let letter = next[count];
     match letter {
         b'u' | b'U' if count == 1 => {
-            let digits = next[2..6].iter().try_fold(0, |value, digit| Some(value << 4 | hex_digit(*digit)?))?;
-            Some(Escape { char: char::from_u32(digits)?, is_byte: false, flags: BY_JSON, taken: 6, plain: 5 })
+            let digits = u16::from_be_bytes([hex_byte(next[2], next[3])?, hex_byte(next[4], next[5])?]);
+            Some(Escape { char: char::from_u32(digits.into())?, is_byte: false, flags: BY_JSON, taken: 6, plain: 5 })
         }
         b'u' | b'U' | b'x' | b'X' | b'\n' => None,
         letter if is_special(letter) => None,
@@ -137,7 +167,7 @@ fn backslash(next: &[u8; AHEAD]) -> Option<Escape> {
     }
 }
 
-/// The same as [`super::NORMAL`], in steps that the compiler does for many bytes at once.
+/// The same as [`super::normal::NORMAL`], in steps that the compiler does for many bytes at once.
 #[inline(always)]
 fn normal(byte: u8) -> u8 {
     let byte = if byte.is_ascii_uppercase() { byte | 0x20 } else { byte };
@@ -151,7 +181,8 @@ fn normal(byte: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::NORMAL, normal};
+    use super::super::normal::NORMAL;
+    use super::normal;
 
     #[test]
     fn both_ways_to_make_a_byte_normal_agree() {
