@@ -58,11 +58,12 @@ fn there_is_no_way_to_a_value_from_outside() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("the cases").flatten().map(|entry| entry.path()).collect();
     files.sort();
+    let libraries = libraries();
     let (mut passed, mut refused) = (0, 0);
     for file in &files {
         let source = std::fs::read_to_string(file).expect("readable");
         let wanted = source.lines().next().and_then(|line| line.strip_prefix("// refused: "));
-        let (compiles, said) = compile(file);
+        let (compiles, said) = compile(file, &libraries);
         match wanted {
             None => {
                 assert!(compiles, "the control {} does not compile: {said}", file.display());
@@ -80,29 +81,47 @@ fn there_is_no_way_to_a_value_from_outside() {
     assert!(passed >= 1 && refused >= 10, "{passed} controls, {refused} refusals");
 }
 
-/// Compiles a file against the very library under test, which is many times faster than a project of its own.
-fn compile(file: &Path) -> (bool, String) {
+/// The library under test and the `serde_json` it was built with. A target folder may hold several builds of each; the
+/// control tells which two belong together.
+fn libraries() -> (PathBuf, PathBuf) {
     let deps = std::env::current_exe().expect("the test's own path").parent().expect("deps").to_owned();
-    let newest = |prefix: &str| {
+    let newest_first = |prefix: &str| {
         let of = |entry: &std::fs::DirEntry| entry.metadata().and_then(|found| found.modified()).ok();
         let named = |entry: &std::fs::DirEntry| {
             let name = entry.file_name().to_string_lossy().into_owned();
             name.starts_with(prefix) && name.ends_with(".rlib")
         };
-        let found = std::fs::read_dir(&deps).expect("deps").flatten().filter(named).max_by_key(of);
-        found.unwrap_or_else(|| panic!("{prefix} is not built")).path()
+        let mut found: Vec<_> = std::fs::read_dir(&deps).expect("deps").flatten().filter(named).collect();
+        found.sort_by_key(|entry| std::cmp::Reverse(of(entry)));
+        found.into_iter().map(|entry| entry.path()).collect::<Vec<_>>()
     };
+    let control = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail/control.rs");
+    let mut said = String::new();
+    for core in newest_first("libagentsecrets-") {
+        for json in newest_first("libserde_json-") {
+            let both = (core.clone(), json);
+            match compile(&control, &both) {
+                (true, _) => return both,
+                (false, why) => said = why,
+            }
+        }
+    }
+    panic!("the control compiles with no build of the library: {said}")
+}
+
+/// Compiles a file against the very library under test, which is many times faster than a project of its own.
+fn compile(file: &Path, (core, json): &(PathBuf, PathBuf)) -> (bool, String) {
     let out = tempfile::tempdir().expect("a folder");
     let output = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
         .args(["--edition", "2024", "--crate-type", "lib", "--emit", "metadata", "--cap-lints", "allow"])
         .arg("--out-dir")
         .arg(out.path())
         .arg("-L")
-        .arg(format!("dependency={}", deps.display()))
+        .arg(format!("dependency={}", core.parent().expect("deps").display()))
         .arg("--extern")
-        .arg(format!("agentsecrets={}", newest("libagentsecrets-").display()))
+        .arg(format!("agentsecrets={}", core.display()))
         .arg("--extern")
-        .arg(format!("serde_json={}", newest("libserde_json-").display()))
+        .arg(format!("serde_json={}", json.display()))
         .arg(file)
         .output()
         .expect("rustc runs");
