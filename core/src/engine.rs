@@ -34,8 +34,10 @@ impl Engine {
     /// One request: policy, resolve, inject, send, redact, with the audit around them.
     async fn once(&self, call: Call, place: &Place, started: Instant) -> Result<Response> {
         let loaded = self.loaded()?;
-        let permitted =
-            loaded.policy.check(&asked(&call, &own_headers(&call), place)).map_err(|why| self.denied(&call, place, why, started))?;
+        let permitted = loaded
+            .policy
+            .check(&asked(&call, &own_headers(&call), place))
+            .map_err(|why| self.denied(&call, place, why, started))?;
         let begun = self.audit.begin(&self.event(&call, place, Some(&permitted)))?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, started));
         match limits.hold(self.through(call, place, &loaded, permitted, &begun)).await {

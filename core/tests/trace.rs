@@ -51,7 +51,22 @@ async fn no_log_at_any_level_holds_a_value() {
     home.set("KEY", value.as_bytes());
     for upstream in [&http1, &http2] {
         let rule = format!("{}/**", upstream.base_url());
-        home.allow("KEY", &[&rule, "--slot", "bearer", "--slot", "header:X-Api-Key", "--slot", "query:key", "--slot", "body:k", "--slot", "form:k"]);
+        home.allow(
+            "KEY",
+            &[
+                &rule,
+                "--slot",
+                "bearer",
+                "--slot",
+                "header:X-Api-Key",
+                "--slot",
+                "query:key",
+                "--slot",
+                "body:k",
+                "--slot",
+                "form:k",
+            ],
+        );
     }
     let client = home.client(Isolation::InProcess).await;
     for upstream in [&http1, &http2] {

@@ -30,7 +30,11 @@ async fn a_name_that_leads_to_loopback_needs_private() {
     let refusing = home(&upstream, &value, &[&[&rule]]);
     for level in LEVELS {
         let client = refusing.client(level).await;
-        let error = refused(client.get(&format!("{rule}/echo")).bearer("KEY").send_buffered().await, ErrorCode::AddressRefused, &[&value]);
+        let error = refused(
+            client.get(&format!("{rule}/echo")).bearer("KEY").send_buffered().await,
+            ErrorCode::AddressRefused,
+            &[&value],
+        );
         assert!(error.hint().is_some_and(|hint| hint.contains("--private")));
     }
     assert!(upstream.received().is_empty() && upstream.state().connections == 0, "nothing was dialled");
@@ -58,7 +62,11 @@ async fn a_grant_for_a_name_is_none_for_its_address_nor_the_other_way_round() {
             let answered = one.get(&format!("{address}/echo")).bearer("KEY").send_buffered().await;
             refused(answered, ErrorCode::DestinationNotAllowed, &[&value]);
         }
-        refused(two.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await, ErrorCode::DestinationNotAllowed, &[&value]);
+        refused(
+            two.get(&upstream.url("/echo")).bearer("KEY").send_buffered().await,
+            ErrorCode::DestinationNotAllowed,
+            &[&value],
+        );
     }
 }
 
@@ -78,7 +86,10 @@ async fn other_spellings_of_an_address_are_that_address_or_nothing() {
         for host in ["[::1]", "[::]", "0.0.0.0", "127.0.0.2", "[::7f00:1]", "[64:ff9b::7f00:1]", "[::ffff:0:7f00:1]"] {
             let url = format!("https://{host}:{port}/echo");
             let why = client.get(&url).bearer("KEY").send_buffered().await.expect_err(host);
-            assert!(matches!(why.code(), ErrorCode::DestinationNotAllowed | ErrorCode::AddressRefused), "{host}: {why:?}");
+            assert!(
+                matches!(why.code(), ErrorCode::DestinationNotAllowed | ErrorCode::AddressRefused),
+                "{host}: {why:?}"
+            );
         }
     }
 }
@@ -86,7 +97,13 @@ async fn other_spellings_of_an_address_are_that_address_or_nothing() {
 #[test]
 fn no_rule_opens_a_metadata_service() {
     let home = Home::new();
-    for rule in ["http://169.254.169.254", "http://[fe80::1]", "http://[::ffff:169.254.169.254]", "http://0.0.0.0", "http://168.63.129.16"] {
+    for rule in [
+        "http://169.254.169.254",
+        "http://[fe80::1]",
+        "http://[::ffff:169.254.169.254]",
+        "http://0.0.0.0",
+        "http://168.63.129.16",
+    ] {
         let output = home.run(&["allow", "KEY", rule, "--private", "--passphrase-fd", "0"], b"never read\n");
         assert!(!output.status.success(), "{rule} was granted");
     }
@@ -102,7 +119,12 @@ async fn a_connection_of_one_scope_serves_no_other() {
         let mut used = Vec::new();
         for host in ["localhost", "127.0.0.1"] {
             let mark = mark();
-            client.get(&format!("https://{host}:{port}/echo?m={mark}")).bearer("KEY").send_buffered().await.expect("sent");
+            client
+                .get(&format!("https://{host}:{port}/echo?m={mark}"))
+                .bearer("KEY")
+                .send_buffered()
+                .await
+                .expect("sent");
             used.push(seen(&shared.http1, &mark, |_| true).await.connection);
         }
         assert_ne!(used[0], used[1]);

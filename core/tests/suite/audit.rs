@@ -12,7 +12,18 @@ fn granted(upstream: &Upstream, value: &str) -> Home {
     let home = Home::new();
     home.trust(upstream);
     home.set("KEY", value.as_bytes());
-    home.allow("KEY", &[&upstream.base_url(), "https://unreachable.invalid", "https://localhost:1", "--slot", "bearer", "--slot", "query:key"]);
+    home.allow(
+        "KEY",
+        &[
+            &upstream.base_url(),
+            "https://unreachable.invalid",
+            "https://localhost:1",
+            "--slot",
+            "bearer",
+            "--slot",
+            "query:key",
+        ],
+    );
     home
 }
 
@@ -58,7 +69,10 @@ async fn a_call_leaves_both_records_however_it_ends() {
         }
         let before = home.records().len();
         let _ = client.get("https://api.example.com/x").bearer("KEY").send().await;
-        assert_eq!(shape(&since(&home, before)), [(Phase::Ended, Some(Outcome::Denied), Some("destination_not_allowed".into()), None)]);
+        assert_eq!(
+            shape(&since(&home, before)),
+            [(Phase::Ended, Some(Outcome::Denied), Some("destination_not_allowed".into()), None)]
+        );
         cancelled(&home, &client, &upstream).await;
     }
     assert!(logs::verify(&home.at(), None).expect("readable").ok);
@@ -70,7 +84,10 @@ async fn cancelled(home: &Home, client: &Client, upstream: &Upstream) {
     let task = tokio::spawn(client.get(&upstream.url(&format!("/hang?m={mark}"))).bearer("KEY").send_buffered());
     seen(upstream, &mark, |_| true).await;
     task.abort();
-    home.wait_for_record(|one| home.records().iter().skip(before).any(|new| new.id == one.id) && one.phase == Phase::Ended).await;
+    home.wait_for_record(|one| {
+        home.records().iter().skip(before).any(|new| new.id == one.id) && one.phase == Phase::Ended
+    })
+    .await;
     let ended = (Phase::Ended, Some(Outcome::Cancelled), Some("cancelled".to_owned()), None);
     assert_eq!(shape(&since(home, before)), [(Phase::Begun, None, None, None), ended]);
 }
@@ -81,7 +98,8 @@ async fn a_query_value_is_in_no_error_and_no_record() {
     let (upstream, _) = upstreams();
     let value = canary();
     let home = granted(&upstream, &value);
-    let untrusted = agentsecrets_upstream::Options::new().certificate(agentsecrets_upstream::Certificate::UnknownAuthority);
+    let untrusted =
+        agentsecrets_upstream::Options::new().certificate(agentsecrets_upstream::Certificate::UnknownAuthority);
     let untrusted = Upstream::start(&untrusted).expect("an upstream");
     home.allow("KEY", &[&untrusted.base_url(), "--slot", "query:key"]);
     for level in LEVELS {
@@ -111,7 +129,8 @@ async fn certificates_that_must_be_refused_are() {
     use agentsecrets_upstream::{Authority, Certificate, Options};
     let authority = Authority::make().expect("an authority");
     let start = |kind| Upstream::start(&Options::new().authority(&authority).certificate(kind)).expect("an upstream");
-    let (good, expired, wrong) = (start(Certificate::Valid), start(Certificate::Expired), start(Certificate::WrongName));
+    let (good, expired, wrong) =
+        (start(Certificate::Valid), start(Certificate::Expired), start(Certificate::WrongName));
     let home = Home::new();
     home.trust(&good);
     home.set("KEY", canary().as_bytes());
@@ -120,7 +139,11 @@ async fn certificates_that_must_be_refused_are() {
         let client = home.client(level).await;
         assert!(client.get(&good.url("/echo")).bearer("KEY").send_buffered().await.is_ok(), "the control");
         for bad in [&expired, &wrong] {
-            let error = refused(client.get(&bad.url("/echo")).bearer("KEY").send_buffered().await, ErrorCode::UpstreamUnreachable, &[]);
+            let error = refused(
+                client.get(&bad.url("/echo")).bearer("KEY").send_buffered().await,
+                ErrorCode::UpstreamUnreachable,
+                &[],
+            );
             assert!(!error.retryable() && error.message().contains("certificate"), "{error:?}");
         }
     }
@@ -179,10 +202,16 @@ pub(crate) fn kill(pid: u32) {
     }
 }
 
-/// Whether a process runs; one that nobody has asked after its death does not.
+/// Whether any thread of a process runs; a dead one that nobody has asked after does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
+    if std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1) {
+        return true;
+    }
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next()).is_some_and(|state| !matches!(state, "Z" | "X"))
+    stat.rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().next())
+        .is_some_and(|state| !matches!(state, "Z" | "X"))
 }
 
 #[tokio::test]

@@ -11,11 +11,18 @@ use crate::kit::{Home, LEVELS, canary, input, name, refused, shared, upstreams};
 async fn an_unknown_name_is_said_to_be_one() {
     let shared = shared();
     for client in shared.clients().await {
-        let error = refused(client.get(&shared.http1.url("/echo")).bearer("NO_SUCH").send().await, ErrorCode::SecretNotFound, &[]);
+        let error = refused(
+            client.get(&shared.http1.url("/echo")).bearer("NO_SUCH").send().await,
+            ErrorCode::SecretNotFound,
+            &[],
+        );
         assert_eq!(error.stage(), Stage::Resolve);
         assert_eq!(error.hint(), Some("agentsecrets secrets set NO_SUCH"));
         let checked = client.check(vec![name("KEY"), name("NO_SUCH")]).await.expect("checked");
-        assert_eq!(checked.iter().map(|one| (one.present, one.granted)).collect::<Vec<_>>(), [(true, true), (false, false)]);
+        assert_eq!(
+            checked.iter().map(|one| (one.present, one.granted)).collect::<Vec<_>>(),
+            [(true, true), (false, false)]
+        );
     }
 }
 
@@ -36,25 +43,42 @@ async fn a_value_that_cannot_go_there_is_refused_by_name() {
     let long = canary().repeat(3000).into_bytes()[..64 << 10].to_vec();
     let (line, nul) = (format!("{}\n{}", canary(), canary()), format!("{}\0x", canary()));
     let binary = [canary().as_bytes(), &[0xff, 0xfe]].concat();
-    let values: [(&str, &[u8]); 4] = [("LINE", line.as_bytes()), ("NUL", nul.as_bytes()), ("BINARY", &binary), ("LONG", &long)];
+    let values: [(&str, &[u8]); 4] =
+        [("LINE", line.as_bytes()), ("NUL", nul.as_bytes()), ("BINARY", &binary), ("LONG", &long)];
     let setter = home.client(LEVELS[1]).await;
     for (key, value) in values {
         setter.set(name(key), input(value), false, None).await.expect("kept");
-        home.allow(key, &[&format!("{}/**", upstream.base_url()), "--slot", "bearer", "--slot", "body:k", "--slot", "query:k"]);
+        home.allow(
+            key,
+            &[&format!("{}/**", upstream.base_url()), "--slot", "bearer", "--slot", "body:k", "--slot", "query:k"],
+        );
     }
     for level in LEVELS {
         let client = home.client(level).await;
         let url = upstream.url("/echo");
         for key in ["LINE", "NUL"] {
-            let error = refused(client.get(&url).bearer(key).send().await, ErrorCode::InvalidValue, &[&line[..20], &nul[..20]]);
-            assert_eq!((error.stage(), error.hint()), (Stage::Inject, Some(format!("agentsecrets secrets set {key}").as_str())));
+            let error =
+                refused(client.get(&url).bearer(key).send().await, ErrorCode::InvalidValue, &[&line[..20], &nul[..20]]);
+            assert_eq!(
+                (error.stage(), error.hint()),
+                (Stage::Inject, Some(format!("agentsecrets secrets set {key}").as_str()))
+            );
         }
-        let error = refused(client.post(&url).json(&serde_json::json!({})).body_field("k", "BINARY").send().await, ErrorCode::InvalidValue, &[]);
+        let error = refused(
+            client.post(&url).json(&serde_json::json!({})).body_field("k", "BINARY").send().await,
+            ErrorCode::InvalidValue,
+            &[],
+        );
         assert!(error.message().contains("UTF-8") && error.hint().is_some());
         let error = refused(client.get(&url).secret_query("k", "LONG").send().await, ErrorCode::InvalidValue, &[]);
         assert!(error.hint().is_some());
         for key in ["LINE", "LONG"] {
-            let answer = client.post(&upstream.url("/upload")).json(&serde_json::json!({})).body_field("k", key).send_buffered().await;
+            let answer = client
+                .post(&upstream.url("/upload"))
+                .json(&serde_json::json!({}))
+                .body_field("k", key)
+                .send_buffered()
+                .await;
             assert_eq!(answer.expect("sent").status.as_u16(), 200, "{key} goes where it can stand");
         }
     }
@@ -66,7 +90,11 @@ async fn a_short_value_needs_to_be_asked_for() {
     let home = Home::new();
     for level in LEVELS {
         let client = home.client(level).await;
-        let error = refused(client.set(name("SHORT"), input(b"1234567"), false, None).await.map(|_| ()), ErrorCode::InvalidValue, &["1234567"]);
+        let error = refused(
+            client.set(name("SHORT"), input(b"1234567"), false, None).await.map(|_| ()),
+            ErrorCode::InvalidValue,
+            &["1234567"],
+        );
         assert!(error.hint().is_some_and(|hint| hint.contains("--weak")));
         assert!(client.secrets().await.expect("names").is_empty());
     }
@@ -78,12 +106,17 @@ async fn a_body_that_has_no_such_place_is_refused() {
     for client in shared.clients().await {
         let url = shared.http1.url("/v1/x");
         for body in ["not json", "{\"auth\":1}", "[1", "{\"auth\":\"text\"}", "\"scalar\""] {
-            let call = client.post(&url).header("content-type", "application/json").body(body).body_field("auth.token", "KEY");
+            let call =
+                client.post(&url).header("content-type", "application/json").body(body).body_field("auth.token", "KEY");
             let error = refused(call.send().await, ErrorCode::InvalidCall, &[&shared.key]);
             assert_eq!(error.stage(), Stage::Inject, "{body}");
         }
         let streamed = agentsecrets::Body::stream(futures_util::stream::iter([Ok(bytes::Bytes::from_static(b"{}"))]));
-        let error = refused(client.post(&url).body(streamed).body_field("auth.token", "KEY").send().await, ErrorCode::InvalidCall, &[]);
+        let error = refused(
+            client.post(&url).body(streamed).body_field("auth.token", "KEY").send().await,
+            ErrorCode::InvalidCall,
+            &[],
+        );
         assert!(error.hint().is_some());
     }
 }
@@ -103,7 +136,16 @@ fn what_contradicts_itself_is_refused_when_it_is_said() {
         call.inject(one, secret("A")).expect("the first");
         assert_eq!(refused(call.inject(two, secret("B")), ErrorCode::InvalidCall, &[]).stage(), Stage::Call);
     }
-    for url in ["", "no url", "ftp://a.example/", "https://", "https://a b/", "file:///etc/passwd", "https://u:p@a.example/", "https://a.example:99999/"] {
+    for url in [
+        "",
+        "no url",
+        "ftp://a.example/",
+        "https://",
+        "https://a b/",
+        "file:///etc/passwd",
+        "https://u:p@a.example/",
+        "https://a.example:99999/",
+    ] {
         refused(Call::new(Method::GET, url).map(|_| ()), ErrorCode::InvalidCall, &["u:p"]);
     }
     for text in ["", "lower", "A B", "1A", "A-B", "AS\n", "a/b", "x/y/z/K", &"A".repeat(129)] {
@@ -155,12 +197,22 @@ async fn a_corrupted_store_is_said_to_be_one_and_is_not_overwritten() {
         std::fs::write(&path, &bad).expect("written");
         for level in LEVELS {
             let why = match Client::builder().home(home.root()).isolation(level).open().await {
-                Ok(client) => client.set(name("MORE"), input(b"another value"), false, None).await.err().or(client.get("https://a.example/").bearer("KEY").send().await.err()),
+                Ok(client) => client.set(name("MORE"), input(b"another value"), false, None).await.err().or(client
+                    .get("https://a.example/")
+                    .bearer("KEY")
+                    .send()
+                    .await
+                    .err()),
                 Err(why) => Some(why),
             };
             let why = why.unwrap_or_else(|| panic!("{} is not checked", path.display()));
             assert!(!why.message().is_empty(), "{why:?}");
-            assert_eq!(std::fs::read(&path).expect("readable"), bad, "{}: what was damaged was replaced", path.display());
+            assert_eq!(
+                std::fs::read(&path).expect("readable"),
+                bad,
+                "{}: what was damaged was replaced",
+                path.display()
+            );
         }
         home.stop();
         std::fs::write(&path, &sound).expect("mended");
@@ -176,7 +228,10 @@ fn is_sealed(path: &std::path::Path) -> bool {
 
 fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).filter(|path| path.is_file()).collect()
+    entries
+        .flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] })
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 /// Only another user than root meets a read-only folder, so the executable runs as one.
@@ -200,7 +255,10 @@ fn a_read_only_home_is_said_to_be_one() {
     let output = home.run(&["secrets", "set", "MORE", "--json"], b"another value");
     all(0o700);
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    assert!(!output.status.success() && (said.contains("store_unavailable") || said.contains("broker_unavailable")), "{said}");
+    assert!(
+        !output.status.success() && (said.contains("store_unavailable") || said.contains("broker_unavailable")),
+        "{said}"
+    );
     assert!(home.bytes_on_disk().len() >= before);
 }
 
@@ -215,7 +273,9 @@ async fn many_writers_at_once_lose_nothing() {
     let (one, two) = (home.client(LEVELS[0]).await, home.client(LEVELS[1]).await);
     let tasks = (0..24).map(|at| {
         let client = if at % 2 == 0 { one.clone() } else { two.clone() };
-        tokio::spawn(async move { client.set(name(&format!("KEY_{at}")), input(canary().as_bytes()), false, None).await })
+        tokio::spawn(
+            async move { client.set(name(&format!("KEY_{at}")), input(canary().as_bytes()), false, None).await },
+        )
     });
     for task in tasks.collect::<Vec<_>>() {
         task.await.expect("no panic").expect("kept");

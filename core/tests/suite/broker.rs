@@ -85,7 +85,8 @@ async fn a_stop_lets_calls_finish() {
     let home = granted(Home::new(), &upstream);
     let client = home.client(Isolation::Broker).await;
     let mark = mark();
-    let slow = tokio::spawn(client.get(&upstream.url(&format!("/slow?ms=1500&m={mark}"))).bearer("KEY").send_buffered());
+    let slow =
+        tokio::spawn(client.get(&upstream.url(&format!("/slow?ms=1500&m={mark}"))).bearer("KEY").send_buffered());
     seen(&upstream, &mark, |_| true).await;
     assert!(stop_running(&home.at(), Finish::Stop).await.expect("stopped"));
     assert_eq!(slow.await.expect("no panic").expect("drained").status.as_u16(), 200);
@@ -112,14 +113,18 @@ async fn lock_ends_the_broker_and_every_engine_until_unlock() {
         refused(builder.home(home.root()).isolation(Isolation::InProcess).open().await, ErrorCode::StoreLocked, &[]);
     }
     home.ok(&["unlock"], b"");
-    assert!(get(&brokered, &upstream).await.is_ok() && get(&alone, &upstream).await.is_ok(), "unlock asks nothing here");
+    assert!(
+        get(&brokered, &upstream).await.is_ok() && get(&alone, &upstream).await.is_ok(),
+        "unlock asks nothing here"
+    );
 }
 
 #[tokio::test]
 async fn a_caller_of_another_version_is_told_so() {
     let home = Home::new();
     let mut socket = UnixStream::connect(home.root().join("run/broker.sock")).expect("a broker");
-    let call = "GET https://localhost/ HTTP/1.1\r\nhost: x\r\nagentsecrets-call: {\"v\":99}\r\nconnection: close\r\n\r\n";
+    let call =
+        "GET https://localhost/ HTTP/1.1\r\nhost: x\r\nagentsecrets-call: {\"v\":99}\r\nconnection: close\r\n\r\n";
     socket.write_all(call.as_bytes()).expect("sent");
     let mut said = String::new();
     socket.read_to_string(&mut said).expect("answered");
@@ -133,11 +138,16 @@ async fn nonsense_on_the_socket_harms_nobody() {
     let pid = home.broker_pid().await;
     let huge = format!("GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n", "x".repeat(1 << 20));
     for text in [
-        "\0\0\0\0", "GET / HTTP/1.1\r\n\r\n", "POST /v1/ask HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}",
-        "POST /v1/ask HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n{}", "POST /v1/finish HTTP/1.1\r\ncontent-length: 4\r\n\r\n\"no\"",
-        "GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\nagentsecrets-call: {\"v\":1}\r\n\r\n",
+        "\0\0\0\0",
+        "GET / HTTP/1.1\r\n\r\n",
+        "POST /v1/ask HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}",
+        "POST /v1/ask HTTP/1.1\r\ncontent-length: 99999999999\r\n\r\n{}",
+        "POST /v1/finish HTTP/1.1\r\ncontent-length: 4\r\n\r\n\"no\"",
+        "GET https://a/ HTTP/1.1\r\nagentsecrets-call: {}\r\n\r\n",
+        "CONNECT a:1 HTTP/1.1\r\nagentsecrets-call: {\"v\":1}\r\n\r\n",
         "POST https://a/ HTTP/1.1\r\nagentsecrets-call: {\"v\":1,\"inject\":[{\"style\":\"body_field\",\"secret\":\"K\",\"name\":\"\"}]}\r\ncontent-length: 1\r\n\r\n{",
-        "POST /v1/set HTTP/1.1\r\nagentsecrets-call: {\"selection\":{},\"name\":\"../X\"}\r\ncontent-length: 1\r\n\r\nv", &huge,
+        "POST /v1/set HTTP/1.1\r\nagentsecrets-call: {\"selection\":{},\"name\":\"../X\"}\r\ncontent-length: 1\r\n\r\nv",
+        &huge,
     ] {
         let mut socket = UnixStream::connect(home.root().join("run/broker.sock")).expect("a broker");
         let _ = socket.write_all(text.as_bytes());
@@ -177,10 +187,11 @@ fn open_to_all(home: &Home) {
 fn the_broker_turns_away_another_user() {
     let home = Home::new();
     let socket = home.root().join("run/broker.sock");
+    let (pid, question) = (std::process::id(), r#"{"selection":{},"ask":"status"}"#);
     let ask = format!(
-        "POST /v1/ask HTTP/1.1\r\nhost: broker\r\nx-pid: {}\r\nagentsecrets-pid: {}\r\ncontent-length: 32\r\nconnection: close\r\n\r\n{{\"selection\":{{}},\"ask\":\"status\"}}",
-        std::process::id(),
-        std::process::id()
+        "POST /v1/ask HTTP/1.1\r\nhost: broker\r\nx-pid: {pid}\r\nagentsecrets-pid: {pid}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{question}",
+        question.len()
     );
     let answer = || {
         let mut stream = UnixStream::connect(&socket).expect("the socket is open to all");

@@ -23,14 +23,21 @@ async fn what_is_not_granted_is_refused_with_the_command_that_grants_it() {
     let shared = shared();
     for client in shared.clients().await {
         let before = shared.http1.received().len();
-        let error = refused(client.get("https://api.example.com/v1").bearer("KEY").send().await, ErrorCode::DestinationNotAllowed, &[&shared.key]);
+        let error = refused(
+            client.get("https://api.example.com/v1").bearer("KEY").send().await,
+            ErrorCode::DestinationNotAllowed,
+            &[&shared.key],
+        );
         assert!(error.hint().is_some_and(|hint| hint.starts_with("agentsecrets allow KEY ")), "{error:?}");
         let url = shared.http1.url("/echo");
-        let error = refused(client.get(&url).secret_query("q", "KEY").send().await, ErrorCode::SlotNotAllowed, &[&shared.key]);
+        let error =
+            refused(client.get(&url).secret_query("q", "KEY").send().await, ErrorCode::SlotNotAllowed, &[&shared.key]);
         assert!(error.hint().is_some_and(|hint| hint.contains("--slot query:q")), "{error:?}");
-        let planted = client.post(&shared.http1.url("/echo")).json(&serde_json::json!({"text": ""})).body_field("text", "KEY");
+        let planted =
+            client.post(&shared.http1.url("/echo")).json(&serde_json::json!({"text": ""})).body_field("text", "KEY");
         refused(planted.send().await, ErrorCode::SlotNotAllowed, &[&shared.key]);
-        let elsewhere = client.post(&shared.http1.url("/upload")).json(&serde_json::json!({})).body_field("auth.token", "KEY");
+        let elsewhere =
+            client.post(&shared.http1.url("/upload")).json(&serde_json::json!({})).body_field("auth.token", "KEY");
         let error = elsewhere.send().await.expect_err("another path");
         assert!(matches!(error.code(), ErrorCode::SlotNotAllowed | ErrorCode::DestinationNotAllowed), "{error:?}");
         refused(client.get(&url).send().await, ErrorCode::NothingToInject, &[]);
@@ -47,7 +54,11 @@ async fn an_unlisted_method_is_refused() {
         let client = home.client(level).await;
         assert!(passes(&client, &upstream).await);
         for method in [Method::POST, Method::HEAD, Method::DELETE, Method::from_bytes(b"GETS").expect("a method")] {
-            refused(client.request(method, &upstream.url("/echo")).bearer("KEY").send().await, ErrorCode::DestinationNotAllowed, &[&value]);
+            refused(
+                client.request(method, &upstream.url("/echo")).bearer("KEY").send().await,
+                ErrorCode::DestinationNotAllowed,
+                &[&value],
+            );
         }
         let disguised = upstream.url("/echo?_method=DELETE");
         assert!(client.get(&disguised).bearer("KEY").send().await.is_err(), "a method in the query");
@@ -62,7 +73,18 @@ async fn a_path_rule_holds_for_the_bytes_that_are_sent() {
     for level in LEVELS {
         let client = home.client(level).await;
         assert!(client.get(&upstream.url("/echo/raw")).bearer("KEY").send_buffered().await.is_ok());
-        for path in ["/echo", "/plant", "/echo/../plant", "/echo/%2e%2e/plant", "/echo%2fraw", "/echo/a%2fb", "/echo//raw", "/echo/;x", "/echo/\\raw", "/Echo/raw"] {
+        for path in [
+            "/echo",
+            "/plant",
+            "/echo/../plant",
+            "/echo/%2e%2e/plant",
+            "/echo%2fraw",
+            "/echo/a%2fb",
+            "/echo//raw",
+            "/echo/;x",
+            "/echo/\\raw",
+            "/Echo/raw",
+        ] {
             let url = upstream.url(path);
             assert!(client.get(&url).bearer("KEY").send_buffered().await.is_err(), "{path} passed");
         }
@@ -122,7 +144,8 @@ async fn a_policy_that_cannot_be_believed_permits_nothing() {
     let text = String::from_utf8(sound.clone()).expect("text");
     let altered = text.replacen("api.example.com", "api.example.net", 1);
     assert_ne!(altered, text);
-    let signature = serde_json::from_str::<serde_json::Value>(&text).expect("json")["signature"].as_str().expect("text").to_owned();
+    let signature =
+        serde_json::from_str::<serde_json::Value>(&text).expect("json")["signature"].as_str().expect("text").to_owned();
     let unsigned = text.replace(&signature, "");
     for level in LEVELS {
         let client = home.client(level).await;
@@ -136,7 +159,11 @@ async fn a_policy_that_cannot_be_believed_permits_nothing() {
         ] {
             put(&file, &bytes);
             for client in [&client, &home.client(level).await] {
-                let error = refused(client.get(&upstream.url("/echo")).bearer("KEY").send().await, ErrorCode::PolicyInvalid, &[&value]);
+                let error = refused(
+                    client.get(&upstream.url("/echo")).bearer("KEY").send().await,
+                    ErrorCode::PolicyInvalid,
+                    &[&value],
+                );
                 assert!(error.hint().is_some(), "{what}");
             }
         }
@@ -165,7 +192,11 @@ async fn a_deny_holds_and_its_removal_is_noticed() {
         assert!(passes(&client, &upstream).await);
         let grants = client.deny(name("KEY"), Vec::new()).await.expect("denied");
         assert_eq!(grants[0].state, "denied");
-        refused(client.get(&upstream.url("/echo")).bearer("KEY").send().await, ErrorCode::DestinationNotAllowed, &[&value]);
+        refused(
+            client.get(&upstream.url("/echo")).bearer("KEY").send().await,
+            ErrorCode::DestinationNotAllowed,
+            &[&value],
+        );
         let file = home.root().join("deny.json");
         let kept = std::fs::read(&file).expect("an overlay");
         std::fs::remove_file(&file).expect("removed");
@@ -233,7 +264,8 @@ async fn a_cloned_project_file_selects_nothing() {
     std::fs::write(clone.join(".agentsecrets/project.json"), r#"{"project":"production"}"#).expect("written");
     for level in LEVELS {
         let mut command = home.command(&["secrets", "list", "--json"]);
-        let output = command.current_dir(&clone).env("AGENTSECRETS_ISOLATION", level.as_str()).output().expect("it runs");
+        let output =
+            command.current_dir(&clone).env("AGENTSECRETS_ISOLATION", level.as_str()).output().expect("it runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
         assert!(said.contains("project_not_linked") || said.contains("not linked"), "{said}");
         assert_eq!(output.status.code(), Some(3));

@@ -6,7 +6,12 @@ use agentsecrets_upstream::Upstream;
 use crate::kit::{Home, LEVELS, canary, contains, mark, refused, shared, upstreams};
 
 async fn text(client: &Client, upstream: &Upstream, path: &str) -> (String, Vec<String>) {
-    let answer = client.get(&upstream.url(path)).bearer("KEY").send_buffered().await.unwrap_or_else(|why| panic!("{path}: {why:?}"));
+    let answer = client
+        .get(&upstream.url(path))
+        .bearer("KEY")
+        .send_buffered()
+        .await
+        .unwrap_or_else(|why| panic!("{path}: {why:?}"));
     let headers = format!("{:?} {} {:?}", answer.headers, answer.reason, answer.trailers);
     (format!("{headers} {}", answer.text()), answer.redacted.iter().map(ToString::to_string).collect())
 }
@@ -15,15 +20,35 @@ async fn text(client: &Client, upstream: &Upstream, path: &str) -> (String, Vec<
 async fn every_form_of_an_echo_is_taken_out() {
     let shared = shared();
     let forms = [
-        "raw", "base64", "base64-nopad", "base64url", "base64url-nopad", "base64-wrapped", "base64-wrapped-64",
-        "base64-after-1", "base64-after-2", "hex", "hex-upper", "percent", "percent-lower", "percent-minimal", "json",
-        "json-minimal", "html", "html-decimal", "html-minimal", "mixed", "percent,percent", "json,percent",
+        "raw",
+        "base64",
+        "base64-nopad",
+        "base64url",
+        "base64url-nopad",
+        "base64-wrapped",
+        "base64-wrapped-64",
+        "base64-after-1",
+        "base64-after-2",
+        "hex",
+        "hex-upper",
+        "percent",
+        "percent-lower",
+        "percent-minimal",
+        "json",
+        "json-minimal",
+        "html",
+        "html-decimal",
+        "html-minimal",
+        "mixed",
+        "percent,percent",
+        "json,percent",
     ];
     for client in shared.clients().await {
         for upstream in shared.upstreams() {
             for form in forms {
                 let control = upstream.url(&format!("/echo/encoded?as={form}&prefix=%0Afrom:&suffix=:to%0A"));
-                let (said, names) = text(&client, upstream, control.strip_prefix(&upstream.base_url()).expect("a path")).await;
+                let (said, names) =
+                    text(&client, upstream, control.strip_prefix(&upstream.base_url()).expect("a path")).await;
                 assert_eq!(names, ["KEY"], "{form}: {said}");
                 assert!(said.contains("from:") && said.contains("[REDACTED:KEY]"), "{form}: {said}");
                 assert!(!said.contains(&shared.key), "{form}");
@@ -64,7 +89,12 @@ async fn a_value_is_searched_for_after_its_grant_is_gone() {
         home.allow("SECOND", &[&upstream.base_url()]);
         let client = home.client(level).await;
         let slot = mark();
-        client.post(&upstream.url(&format!("/plant?name={slot}"))).bearer("FIRST").send_buffered().await.expect("planted");
+        client
+            .post(&upstream.url(&format!("/plant?name={slot}")))
+            .bearer("FIRST")
+            .send_buffered()
+            .await
+            .expect("planted");
         client.deny(crate::kit::name("FIRST"), Vec::new()).await.expect("denied");
         let url = upstream.url(&format!("/echo/encoded?in=planted:{slot}"));
         let answer = client.get(&url).bearer("SECOND").send_buffered().await.expect("sent");
@@ -79,7 +109,8 @@ async fn a_callers_accept_encoding_is_not_forwarded_and_its_range_is_refused() {
         for upstream in shared.upstreams() {
             let mark = mark();
             let url = upstream.url(&format!("/range?m={mark}"));
-            let plain = client.get(&url).bearer("KEY").header("Accept-Encoding", "x-secret-coding").header("TE", "trailers");
+            let plain =
+                client.get(&url).bearer("KEY").header("Accept-Encoding", "x-secret-coding").header("TE", "trailers");
             assert!(plain.send_buffered().await.expect("sent").text().contains("[REDACTED:KEY]"));
             let got = crate::kit::seen(upstream, &mark, |_| true).await;
             assert_eq!(got.header("accept-encoding"), Some(&b"gzip, deflate, br, zstd"[..]));
@@ -177,7 +208,11 @@ async fn a_weak_value_is_found_in_the_form_it_was_sent() {
     for level in LEVELS {
         let client = home.client(level).await;
         let answer = client.get(&upstream.url("/echo")).bearer("PIN").send_buffered().await.expect("sent");
-        assert!(answer.text().contains("[REDACTED:PIN]") && !answer.text().contains("Bearer 4711"), "{}", answer.text());
+        assert!(
+            answer.text().contains("[REDACTED:PIN]") && !answer.text().contains("Bearer 4711"),
+            "{}",
+            answer.text()
+        );
     }
 }
 

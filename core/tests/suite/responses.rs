@@ -15,7 +15,11 @@ async fn a_response_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
                 let get = || client.get(&upstream.url(&format!("/bytes?{query}"))).bearer("KEY");
                 let whole = get().max_response(300 << 10).send_buffered().await.expect("as long as the limit");
                 assert_eq!(whole.content.len(), 300 << 10);
-                let error = refused(get().max_response((300 << 10) - 1).send_buffered().await, ErrorCode::ResponseTooLarge, &[]);
+                let error = refused(
+                    get().max_response((300 << 10) - 1).send_buffered().await,
+                    ErrorCode::ResponseTooLarge,
+                    &[],
+                );
                 assert!(error.hint().is_some());
                 let streamed = get().max_response(1000).send().await.expect("a stream has no limit of its own");
                 refused(streamed.buffered().await, ErrorCode::ResponseTooLarge, &[]);
@@ -29,12 +33,8 @@ async fn a_stream_gives_its_pieces_before_its_end() {
     let shared = shared();
     for client in shared.clients().await {
         for upstream in shared.upstreams() {
-            let mut answer = client
-                .get(&upstream.url("/sse?events=3&hold=1&echo=1"))
-                .bearer("KEY")
-                .send()
-                .await
-                .expect("headers");
+            let mut answer =
+                client.get(&upstream.url("/sse?events=3&hold=1&echo=1")).bearer("KEY").send().await.expect("headers");
             let mut text = Vec::new();
             while !String::from_utf8_lossy(&text).contains("event 3\ndata: second line\ndata: [REDACTED:KEY]\n") {
                 text.extend(answer.chunk().await.expect("a piece").expect("no end: the server holds it open"));
@@ -72,7 +72,12 @@ async fn every_known_coding_is_decoded_and_searched() {
         for upstream in shared.upstreams() {
             for kind in known.iter().map(|kind| format!("{kind}?")).chain(stacked.map(String::from)) {
                 let url = upstream.url(&format!("/compress/{kind}pad=5000"));
-                let answer = client.get(&url).bearer("KEY").send_buffered().await.unwrap_or_else(|why| panic!("{kind}: {why:?}"));
+                let answer = client
+                    .get(&url)
+                    .bearer("KEY")
+                    .send_buffered()
+                    .await
+                    .unwrap_or_else(|why| panic!("{kind}: {why:?}"));
                 let text = answer.text();
                 assert!(text.contains("[REDACTED:KEY]"), "{kind}: {}", &text[..text.len().min(200)]);
                 assert!(!text.contains(&shared.key), "{kind}");
@@ -91,7 +96,16 @@ async fn what_cannot_be_decoded_is_withheld() {
     let shared = shared();
     for client in shared.clients().await {
         for upstream in shared.upstreams() {
-            for kind in ["unknown?", "broken?coding=gzip", "broken?coding=br", "broken?coding=zstd", "truncated?coding=gzip", "truncated?coding=zstd", "bomb?n=24m&layers=1", "bomb?n=24m&layers=2"] {
+            for kind in [
+                "unknown?",
+                "broken?coding=gzip",
+                "broken?coding=br",
+                "broken?coding=zstd",
+                "truncated?coding=gzip",
+                "truncated?coding=zstd",
+                "bomb?n=24m&layers=1",
+                "bomb?n=24m&layers=2",
+            ] {
                 let url = upstream.url(&format!("/compress/{kind}"));
                 let answered = client.get(&url).bearer("KEY").send_buffered().await;
                 assert!(answered.is_err(), "{kind} passed");
@@ -106,12 +120,14 @@ async fn what_cannot_be_decoded_is_withheld() {
 async fn reasons_and_trailers_come_redacted() {
     let shared = shared();
     for client in shared.clients().await {
-        let answer = client.get(&shared.http1.url("/reason?text=Because")).bearer("KEY").send_buffered().await.expect("sent");
+        let answer =
+            client.get(&shared.http1.url("/reason?text=Because")).bearer("KEY").send_buffered().await.expect("sent");
         assert!(answer.reason.contains("[REDACTED:KEY]") && !answer.reason.contains(&shared.key), "{}", answer.reason);
         assert_eq!(answer.redacted.len(), 1);
         for upstream in shared.upstreams() {
             let answer = client.get(&upstream.url("/trailers")).bearer("KEY").send_buffered().await.expect("sent");
-            let trailers: Vec<_> = answer.trailers.values().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let trailers: Vec<_> =
+                answer.trailers.values().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
             assert!(trailers.iter().any(|value| value.contains("[REDACTED:KEY]")), "{trailers:?}");
             assert!(!format!("{trailers:?}").contains(&shared.key));
         }
@@ -123,7 +139,9 @@ async fn answers_without_a_body_end_at_once_and_are_recorded_as_answered() {
     let shared = shared();
     for client in shared.clients().await {
         for upstream in shared.upstreams() {
-            for (method, path) in [(Method::HEAD, "/bytes?n=100"), (Method::GET, "/status/204"), (Method::GET, "/status/304")] {
+            for (method, path) in
+                [(Method::HEAD, "/bytes?n=100"), (Method::GET, "/status/204"), (Method::GET, "/status/304")]
+            {
                 for streamed in [false, true] {
                     let path = format!("{path}{}m={}", if path.contains('?') { '&' } else { '?' }, mark());
                     let before = shared.home.records().len();
@@ -132,7 +150,8 @@ async fn answers_without_a_body_end_at_once_and_are_recorded_as_answered() {
                         // Whoever looks at the status alone has cancelled nothing.
                         drop(call.send().await.unwrap_or_else(|why| panic!("{method} {path}: {why:?}")));
                     } else {
-                        let answer = call.send_buffered().await.unwrap_or_else(|why| panic!("{method} {path}: {why:?}"));
+                        let answer =
+                            call.send_buffered().await.unwrap_or_else(|why| panic!("{method} {path}: {why:?}"));
                         assert!(answer.content.is_empty());
                         if method == Method::HEAD {
                             assert_eq!(answer.headers["content-length"], "100");
@@ -144,12 +163,19 @@ async fn answers_without_a_body_end_at_once_and_are_recorded_as_answered() {
                         .wait_for_record(|record| {
                             shared.home.records().iter().skip(before).any(|one| one.id == record.id)
                                 && record.method.as_deref() == Some(method.as_str())
-                                && record.origin.as_deref().is_some_and(|origin| origin.ends_with(&upstream.port().to_string()))
+                                && record
+                                    .origin
+                                    .as_deref()
+                                    .is_some_and(|origin| origin.ends_with(&upstream.port().to_string()))
                                 && record.isolation.as_str() == level
                                 && record.outcome.is_some()
                         })
                         .await;
-                    assert_eq!(ended.outcome, Some(agentsecrets::logs::Outcome::Ok), "{method} {path} streamed {streamed}");
+                    assert_eq!(
+                        ended.outcome,
+                        Some(agentsecrets::logs::Outcome::Ok),
+                        "{method} {path} streamed {streamed}"
+                    );
                 }
             }
         }
@@ -160,7 +186,8 @@ async fn answers_without_a_body_end_at_once_and_are_recorded_as_answered() {
 async fn many_headers_come_through() {
     let shared = shared();
     for client in shared.clients().await {
-        let answer = client.get(&shared.http2.url("/headers?n=180&size=20")).bearer("KEY").send_buffered().await.expect("sent");
+        let answer =
+            client.get(&shared.http2.url("/headers?n=180&size=20")).bearer("KEY").send_buffered().await.expect("sent");
         let many = answer.headers.keys().filter(|name| name.as_str().starts_with("x-many-")).count();
         assert_eq!(many, 180, "{:?}", client.isolation());
     }
@@ -174,7 +201,12 @@ async fn connections_are_used_again() {
             let mut used = Vec::new();
             for _ in 0..5 {
                 let mark = mark();
-                client.get(&upstream.url(&format!("/echo?m={mark}"))).bearer("KEY").send_buffered().await.expect("sent");
+                client
+                    .get(&upstream.url(&format!("/echo?m={mark}")))
+                    .bearer("KEY")
+                    .send_buffered()
+                    .await
+                    .expect("sent");
                 used.push(seen(upstream, &mark, |_| true).await.connection);
             }
             // Other tests use the same pool meanwhile, so it is not always one connection, but never five.
