@@ -80,6 +80,9 @@ impl Connection {
 
     /// Whether the connection can take a request. An idle one that the broker closed says so here.
     pub(crate) async fn ready(&mut self) -> bool {
+        if self.is_hung_up() {
+            return false;
+        }
         std::future::poll_fn(|cx| {
             let ended = self.driver.as_mut().poll(cx).is_ready();
             match self.sender.poll_ready(cx) {
@@ -89,6 +92,14 @@ impl Connection {
             }
         })
         .await
+    }
+
+    /// Whether the broker has gone, by the kernel's word: a runtime that slept meanwhile has not heard of it yet. On an
+    /// idle connection there is nothing else to read.
+    fn is_hung_up(&self) -> bool {
+        let mut asked = libc::pollfd { fd: self.socket, events: libc::POLLIN, revents: 0 };
+        // SAFETY: one live entry, and no waiting.
+        unsafe { libc::poll(&raw mut asked, 1, 0) != 0 }
     }
 
     /// Whether the exchange is over in both directions: an answer may come before the request's body has been sent.

@@ -1,5 +1,4 @@
-// refused: E0599 + clone
-pub fn f(value: &agentsecrets::SecretInput) {
-    let _ = value.clone();
-    let _: agentsecrets::SecretInput = agentsecrets::SecretInput::clone(value);
+// refused: E0277 + Clone
+pub fn f(value: &agentsecrets::SecretInput) -> agentsecrets::SecretInput {
+    agentsecrets::SecretInput::clone(value)
 }

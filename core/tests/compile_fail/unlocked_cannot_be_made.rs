@@ -1,4 +1,4 @@
-// refused: E0423
+// refused: E0603 + private
 pub fn f() -> agentsecrets::owner::Unlocked {
     agentsecrets::owner::Unlocked([0; 32])
 }

@@ -205,8 +205,11 @@ pub(crate) fn kill(pid: u32) {
     }
 }
 
-/// Whether a process runs; one that nobody has asked after its death does not.
+/// Whether any thread of a process runs; a dead one that nobody has asked after does not.
 pub(crate) fn is_alive(pid: u32) -> bool {
+    if std::fs::read_dir(format!("/proc/{pid}/task")).is_ok_and(|threads| threads.count() > 1) {
+        return true;
+    }
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')')
         .next()

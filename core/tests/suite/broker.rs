@@ -187,10 +187,11 @@ fn open_to_all(home: &Home) {
 fn the_broker_turns_away_another_user() {
     let home = Home::new();
     let socket = home.root().join("run/broker.sock");
+    let (pid, question) = (std::process::id(), r#"{"selection":{},"ask":"status"}"#);
     let ask = format!(
-        "POST /v1/ask HTTP/1.1\r\nhost: broker\r\nx-pid: {}\r\nagentsecrets-pid: {}\r\ncontent-length: 32\r\nconnection: close\r\n\r\n{{\"selection\":{{}},\"ask\":\"status\"}}",
-        std::process::id(),
-        std::process::id()
+        "POST /v1/ask HTTP/1.1\r\nhost: broker\r\nx-pid: {pid}\r\nagentsecrets-pid: {pid}\r\ncontent-length: {}\r\n\
+         connection: close\r\n\r\n{question}",
+        question.len()
     );
     let answer = || {
         let mut stream = UnixStream::connect(&socket).expect("the socket is open to all");
@@ -204,7 +205,9 @@ fn the_broker_turns_away_another_user() {
     if let Some(said) = as_nobody(answer) {
         assert_eq!(said, "", "a stranger was answered");
     }
-    std::fs::set_permissions(home.root().join("run"), std::fs::Permissions::from_mode(0o700)).expect("mode");
+    for path in [home.root().join("run"), home.root()] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).expect("mode");
+    }
 }
 
 /// Trap 12, the other side: a client believes no broker of another user.
