@@ -27,7 +27,7 @@ pub(crate) struct Head {
 /// `undecodable_response` for a content coding that is not known: what cannot be read cannot be searched.
 pub(crate) fn redact(raw: RawResponse, scanner: Arc<Scanner>) -> Result<(Head, RedactedBody)> {
     let mut found = Found::default();
-    let no_body = raw.body.is_end_stream();
+    let no_body = raw.bodiless || raw.body.is_end_stream();
     let decoder = if no_body { None } else { Decoder::for_headers(&raw.headers)? };
     let mut headers = raw.headers;
     if decoder.is_some() {
@@ -48,7 +48,7 @@ pub(crate) fn redact(raw: RawResponse, scanner: Arc<Scanner>) -> Result<(Head, R
         head: found,
         trailers: HeaderMap::new(),
         out: Vec::new(),
-        state: State::First,
+        state: if raw.bodiless { State::Done } else { State::First },
     };
     Ok((head, body))
 }

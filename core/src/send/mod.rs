@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -66,6 +66,8 @@ pub(crate) struct RawResponse {
     pub(crate) reason: Option<Bytes>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
+    /// Whether no body can follow, whatever the headers say (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5).
+    pub(crate) bodiless: bool,
 }
 
 impl Sender {
@@ -95,7 +97,9 @@ impl Sender {
             AddressScope::Loopback => &self.loopback,
             AddressScope::Exactly(_) => &self.exact,
         };
-        let answer = client.request(request_of(armed)?).await.map_err(|why| send_error(&why))?;
+        let request = request_of(armed)?;
+        let head = *request.method() == Method::HEAD;
+        let answer = client.request(request).await.map_err(|why| send_error(&why))?;
         let (mut parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::new(
@@ -109,7 +113,8 @@ impl Sender {
             .extensions
             .remove::<hyper::ext::ReasonPhrase>()
             .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body })
+        let bodiless = head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless })
     }
 }
 

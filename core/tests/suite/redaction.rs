@@ -158,7 +158,8 @@ async fn an_echo_in_pieces_is_found_however_it_is_cut() {
                     while let Some(chunk) = answer
                         .chunk()
                         .await
-                        .unwrap_or_else(|why| panic!("{form} by {every}, {level:?}, {url}: {why:?}")) {
+                        .unwrap_or_else(|why| panic!("{form} by {every}, {level:?}, {url}: {why:?}"))
+                    {
                         whole.extend_from_slice(&chunk);
                     }
                     assert_eq!(String::from_utf8_lossy(&whole), "a [REDACTED:KEY] b\n", "{form} by {every}");
