@@ -7,7 +7,7 @@ use crate::suites::{Suite, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "attacks",
     proves: "memory, descriptors, sockets, policy files and environments attacked by fresh users; each attack works on a plain program",
-    budget: minutes(4),
+    budget: minutes(3),
     run,
 };
 

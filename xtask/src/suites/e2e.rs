@@ -8,7 +8,7 @@ use crate::suites::{Suite, built, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "e2e",
     proves: "prompts counted at a terminal, one broker for three languages, its end, the keychain as the default home",
-    budget: minutes(2),
+    budget: minutes(1),
     run,
 };
 

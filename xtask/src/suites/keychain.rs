@@ -11,7 +11,7 @@ use crate::suites::{Suite, built, minutes, some_rust_tests, test_executable};
 pub(super) const SUITE: Suite = Suite {
     name: "keychain",
     proves: "the keychain store keeps its promises on a real Secret Service",
-    budget: minutes(3),
+    budget: minutes(1),
     run,
 };
 
