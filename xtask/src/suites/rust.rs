@@ -6,7 +6,7 @@ use crate::suites::{Suite, built, minutes, some_rust_tests};
 pub(super) const SUITE: Suite = Suite {
     name: "rust",
     proves: "unit, integration, property, compile-fail and documentation tests of every crate",
-    budget: minutes(12),
+    budget: minutes(11),
     run,
 };
 
