@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use agentsecrets_bridge::{Feed, InFlight, Result, Step, drive, guarded};
+use agentsecrets_bridge::{Feed, InFlight, Result, Step, drive, ending, guarded};
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -63,12 +63,35 @@ pub(crate) fn wait<T: Send>(
     sources: &mut Sources,
     future: impl Future<Output = Result<T>> + Send,
 ) -> PyResult<T> {
+    match wait_or_end(py, sources, future)? {
+        Some(answer) => Ok(answer),
+        // Only a daemon thread is still in a call when the interpreter ends. It never comes back, as in CPython 3.14: one
+        // that raised now would fight the others for stderr, and the interpreter would abort.
+        None => py.detach(|| {
+            loop {
+                std::thread::park();
+            }
+        }),
+    }
+}
+
+/// `None` where the process ends before the answer; by then the call is given up.
+fn wait_or_end<T: Send>(
+    py: Python<'_>,
+    sources: &mut Sources,
+    future: impl Future<Output = Result<T>> + Send,
+) -> PyResult<Option<T>> {
     let _in_flight = InFlight::begin().map_err(|error| raise(py, &error))?;
     let mut future = pin!(guarded(future));
     loop {
         let feed = sources.0.front().map(|(feed, _)| feed.clone());
-        match py.detach(|| next_event(future.as_mut(), feed.as_ref())).map_err(|error| raise(py, &error))? {
-            Step::Done(Event::Answer(answer)) => return answer.map_err(|error| raise(py, &error)),
+        let step = match py.detach(|| next_event(future.as_mut(), feed.as_ref())) {
+            Err(_) if ending() => return Ok(None),
+            step => step.map_err(|error| raise(py, &error))?,
+        };
+        match step {
+            Step::Done(Event::Answer(Err(_))) if ending() => return Ok(None),
+            Step::Done(Event::Answer(answer)) => return answer.map(Some).map_err(|error| raise(py, &error)),
             Step::Done(Event::Wanted(true)) => sources.advance(py)?,
             Step::Done(Event::Wanted(false)) => sources.give_up(),
             Step::Waiting => py.check_signals()?,
