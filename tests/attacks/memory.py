@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 from kit.canary import Canary, Search, plain
@@ -188,6 +189,12 @@ def core(world: World) -> str:
         made.unlink()
     env = {**world.agent.environment, **home.variables}
     broker = world.agent.start([*shell, world.cli, "broker", "run"], cwd=ground, env=env, stdin=subprocess.DEVNULL)
+    # A call before it listens would start another, which might win.
+    socket = Path(home.variables["AGENTSECRETS_HOME"]) / "run" / "broker.sock"
+    for _ in range(400):
+        if socket.exists():
+            break
+        time.sleep(0.05)
     demand(home.call(world.upstream.url("/echo"), "--bearer", "TOKEN").code == 0, "the broker in the foreground answers")
     demand(home.broker() == broker.pid, "the foreground broker is the one")
     demand(not segv(broker), "the kernel says that it dumped no core of the broker")
