@@ -10,10 +10,12 @@ use crate::log_safe::{LogSafe, SafeUrl};
 use crate::secret_ref::{Label, SecretRef};
 
 mod body;
+mod connection;
 mod field_path;
 mod multipart;
 
 pub use body::{Body, ByteStream};
+pub(crate) use connection::{is_connection_header, strip_hop};
 pub use field_path::FieldPath;
 pub use multipart::{Multipart, Part};
 pub(crate) use multipart::{join, quoted};
@@ -131,6 +133,8 @@ pub struct Call {
     pub(crate) timeout: Option<Duration>,
     pub(crate) max_response: u64,
     pub(crate) retries: u32,
+    /// Whether same-origin redirects are followed.
+    pub(crate) redirects: bool,
     /// Whether deadline and length limit hold to the last byte.
     pub(crate) buffered: bool,
 }
@@ -156,6 +160,7 @@ impl Call {
             timeout: None,
             max_response: DEFAULT_MAX_RESPONSE,
             retries: 0,
+            redirects: true,
             buffered: false,
         })
     }
@@ -265,6 +270,12 @@ impl Call {
         self.retries = retries;
     }
 
+    /// Sets whether same-origin redirects are followed, at most 10 of them; the default is that they are. One to another
+    /// origin never is: the 3xx is the response.
+    pub fn redirects(&mut self, follow: bool) {
+        self.redirects = follow;
+    }
+
     /// The URL; its query values are hidden.
     #[must_use]
     pub fn url(&self) -> &SafeUrl {
@@ -280,23 +291,4 @@ pub fn parse_header_name(name: &str) -> Result<HeaderName> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_| {
         Error::new(ErrorCode::InvalidCall, "a header's name has a character that HTTP does not allow there")
     })
-}
-
-/// Headers that belong to the connection, the framing or the transport, and are set by us alone.
-pub(crate) fn is_connection_header(name: &HeaderName) -> bool {
-    const OURS: [&str; 12] = [
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "http2-settings",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "proxy-connection",
-        "agentsecrets-call",
-    ];
-    OURS.contains(&name.as_str()) || name.as_str().starts_with("proxy-") || name.as_str().starts_with("agentsecrets-")
 }

@@ -90,6 +90,13 @@ impl fmt::Display for Error {
     }
 }
 
+/// What is a [`SecretRef`](crate::SecretRef) already is taken as it is.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Error")

@@ -16,6 +16,9 @@ import type {
   AgentSecretsOptions, CallOptions, Checked, FetchOptions, GrantInfo, Isolation, LogEntry, Outcome, SecretInfo, Status,
 } from "./types.js";
 
+/** Fetch, "redirect status". */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
+
 type Ask = (what: Question, names?: string[], logs?: { last?: number; outcome?: string }) => Promise<unknown>;
 
 /** The names of the environment in use. There is no way to a value. */
@@ -100,7 +103,8 @@ export class AgentSecrets {
     const { url, options } = callOf(input, init);
     const { completion, ended } = await this.#open(url, options);
     const chunks = new NativeChunks(completion.stream!, options.signal, ended);
-    if (init?.redirect === "error" && completion.head!.status >= 300 && completion.head!.status < 400) {
+    const redirect = init?.redirect ?? (input instanceof Request ? input.redirect : "follow");
+    if (redirect === "error" && REDIRECTS.has(completion.head!.status)) {
       chunks.close();
       throw new UpstreamUnreachable("the upstream redirects, and the call takes no redirect", { retryable: false });
     }

@@ -25,6 +25,7 @@ export function callOf(input: string | URL | Request, init: FetchOptions = {}): 
     body: "body" in init ? init.body : (request?.body as ReadableStream<Uint8Array> | null | undefined),
     timeout: init.timeout,
     retries: init.retries,
+    followRedirects: (init.redirect ?? request?.redirect ?? "follow") === "follow",
     project: init.project,
     environment: init.environment,
     signal: init.signal ?? request?.signal,

@@ -21,6 +21,7 @@ export interface CallSpec {
   timeout?: number | undefined;
   maxResponse?: number | undefined;
   retries?: number | undefined;
+  noRedirects?: boolean | undefined;
   project?: string | undefined;
   environment?: string | undefined;
 }

@@ -7,7 +7,7 @@ import type { CallOptions, HeaderPairs, Injections, Pairs, Secret } from "./type
 
 const KNOWN: ReadonlySet<string> = new Set<keyof CallOptions>([
   "method", "bearer", "basic", "header", "query", "bodyField", "formField", "headers", "params", "body", "form",
-  "files", "timeout", "maxResponse", "retries", "signal", "project", "environment",
+  "files", "timeout", "maxResponse", "retries", "followRedirects", "signal", "project", "environment",
 ]);
 
 /**
@@ -28,6 +28,7 @@ export function prepare(url: string | URL, options: CallOptions = {}): Prepared 
   if (options.timeout !== undefined) spec.timeout = numberOf(options.timeout, "timeout");
   if (options.maxResponse !== undefined) spec.maxResponse = numberOf(options.maxResponse, "maxResponse");
   if (options.retries !== undefined) spec.retries = whole(options.retries);
+  if (options.followRedirects !== undefined) spec.noRedirects = !truth(options.followRedirects, "followRedirects");
   if (options.project !== undefined) spec.project = options.project;
   if (options.environment !== undefined) spec.environment = options.environment;
   return prepared;
@@ -96,6 +97,11 @@ function entries(given: object, what: string): Iterable<readonly [string, unknow
 
 function numberOf(value: unknown, what: string): number {
   if (typeof value !== "number") throw new InvalidCall(`${what} is a number`);
+  return value;
+}
+
+function truth(value: unknown, what: string): boolean {
+  if (typeof value !== "boolean") throw new InvalidCall(`${what} is a boolean`);
   return value;
 }
 

@@ -74,6 +74,8 @@ export interface CallOptions extends Injections, Conduct {
   files?: Readonly<Record<string, FileContent | readonly FileContent[]>> | undefined;
   /** The longest buffered response, in bytes; 64 MiB unless said. */
   maxResponse?: number | undefined;
+  /** Whether same-origin redirects are followed, `true` unless said; one elsewhere is always the answer. */
+  followRedirects?: boolean | undefined;
 }
 
 /** What may be said of a `fetch`: the web's own options, and where secrets go. */
@@ -81,7 +83,7 @@ export interface FetchOptions extends Injections, Conduct {
   method?: string | undefined;
   headers?: HeaderPairs | undefined;
   body?: Content | FormData | URLSearchParams | null | undefined;
-  /** Only same-origin redirects are followed, whatever is said here; `error` refuses those too. */
+  /** `follow` unless said, and then those of the same origin only: one elsewhere is always the answer. */
   redirect?: "follow" | "manual" | "error" | undefined;
   duplex?: "half" | undefined;
 }

@@ -91,6 +91,14 @@ test("statuses without a body, and redirects to other origins, are given back", 
   await assert.rejects(fetch(upstream.url(away), { bearer: "KEY", redirect: "error" }), /redirect/);
 });
 
+test("a redirect is followed, handed over or refused, as `redirect` says", async () => {
+  const here = upstream.url("/redirect/chain?n=2");
+  assert.equal((await fetch(here, { bearer: "KEY" })).status, 200);
+  assert.equal((await fetch(here, { bearer: "KEY", redirect: "manual" })).status, 302);
+  assert.equal((await fetch(new Request(here, { redirect: "manual" }), { bearer: "KEY" })).status, 302);
+  await assert.rejects(fetch(here, { bearer: "KEY", redirect: "error" }), /redirect/);
+});
+
 test("a body is read with backpressure, with one's own buffer too", async () => {
   const response = await fetch(upstream.url("/bytes?n=3m"), { bearer: "KEY" });
   const reader = response.body.getReader({ mode: "byob" });

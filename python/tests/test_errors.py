@@ -93,6 +93,12 @@ def test_retries(client: AgentSecrets, upstream: Upstream) -> None:
     assert len(upstream.received()) == 3
 
 
+def test_a_redirect_is_the_answer_where_the_caller_wants_it(client: AgentSecrets, upstream: Upstream) -> None:
+    url = upstream.url("/redirect/chain?n=1")
+    assert client.call(url, bearer="TOKEN").status_code == 200
+    assert client.call(url, bearer="TOKEN", follow_redirects=False).status_code == 302
+
+
 def test_the_clients_timeout(world: World, upstream: Upstream) -> None:
     with AgentSecrets(home=world.home, project=PROJECT, timeout=0.3) as client, pytest.raises(Timeout):
         client.call(upstream.url("/hang"), bearer="TOKEN")

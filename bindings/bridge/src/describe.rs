@@ -28,6 +28,8 @@ pub struct CallDescription {
     pub max_response: Option<u64>,
     /// How often an idempotent call may be tried again.
     pub retries: u32,
+    /// Whether a same-origin redirect is handed over as it is.
+    pub no_redirects: bool,
     /// Another project.
     pub project: Option<String>,
     /// Another environment.
@@ -123,6 +125,7 @@ impl CallDescription {
             call.max_response(bytes);
         }
         call.retries(self.retries);
+        call.redirects(!self.no_redirects);
         if let Some(project) = &self.project {
             call.project(Label::parse(project)?);
         }

@@ -40,6 +40,8 @@ pub struct CallSpec {
     pub max_response: Option<f64>,
     /// How often an idempotent call may be tried again.
     pub retries: Option<u32>,
+    /// Whether a same-origin redirect is handed over as it is.
+    pub no_redirects: Option<bool>,
     /// Another project.
     pub project: Option<String>,
     /// Another environment.
@@ -79,6 +81,7 @@ pub(crate) fn parse(spec: CallSpec, bytes: Option<Bytes>, feeds: Feeds<'_>) -> R
         timeout: spec.timeout.map(milliseconds).transpose()?,
         max_response: spec.max_response.map(length).transpose()?,
         retries: spec.retries.unwrap_or_default(),
+        no_redirects: spec.no_redirects.unwrap_or_default(),
         project: spec.project,
         environment: spec.environment,
     }

@@ -51,7 +51,7 @@ pub(crate) struct Request {
 impl Request {
     /// Checks and keeps a call. `kind` is `empty`, `plain`, `json`, `form`, `multipart` or `stream`.
     #[new]
-    #[pyo3(signature = (method, url, headers, params, injections, kind, body, length, timeout, max_response, retries, project, environment))]
+    #[pyo3(signature = (method, url, headers, params, injections, kind, body, length, timeout, max_response, retries, follow_redirects, project, environment))]
     #[allow(clippy::too_many_arguments)] // Python passes them by position, once.
     fn new(
         py: Python<'_>,
@@ -66,6 +66,7 @@ impl Request {
         timeout: Option<f64>,
         max_response: Option<u64>,
         retries: u32,
+        follow_redirects: bool,
         project: Option<String>,
         environment: Option<String>,
     ) -> PyResult<Self> {
@@ -83,6 +84,7 @@ impl Request {
                 timeout: timeout.map(parse_timeout).transpose()?,
                 max_response,
                 retries,
+                no_redirects: !follow_redirects,
                 project,
                 environment,
             })

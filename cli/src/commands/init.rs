@@ -17,7 +17,7 @@ use crate::render::{Failure, Outcome, Output, Paint};
 #[derive(Args)]
 #[command(
     after_help = "Examples:\n  agentsecrets init\n  agentsecrets init --store file --unlock file:/run/secrets/use-key \
---no-owner   # CI, no terminal\n  agentsecrets init --store file --unlock passphrase --passphrase-fd 3 3< passphrase.txt"
+--passphrase-fd 3 3< passphrase.txt   # CI, no terminal\n  agentsecrets init --store keychain --unlock passphrase"
 )]
 pub(crate) struct Init {
     /// Where sealed values rest: keychain, or file (encrypted, in the home)
@@ -28,7 +28,7 @@ pub(crate) struct Init {
     unlock: Option<String>,
     #[command(flatten)]
     passphrase: Passphrase,
-    /// Make no owner key: the policy stays as it is made (CI, servers, functions)
+    /// Make no owner key: nothing can ever be granted here, so values are kept and sent nowhere
     #[arg(long)]
     no_owner: bool,
     /// The first project's name; the current directory's unless said
@@ -72,7 +72,7 @@ impl Init {
             return Ok(());
         }
         let message = format!("without a terminal init needs its choices spelled out; missing: {}", missing.join(", "));
-        Err(usage(message, "agentsecrets init --store file --unlock file:PATH --no-owner"))
+        Err(usage(message, "agentsecrets init --store file --unlock file:PATH --passphrase-fd 3 3< FILE"))
     }
 
     /// The name that was given, that of the directory's project file, or the directory's own made legal.

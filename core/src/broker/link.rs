@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::connection::{Connection, LinkBody, Pool, Unsent};
 use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_PATH, TAIL, TailHeader, broken,
-    json_header, read_error, strip_hop,
+    json_header, read_error,
 };
 use super::start::{Launch, socket_path};
 use crate::call::{Body, Call, DEFAULT_TIMEOUT};
@@ -70,7 +70,7 @@ impl Link {
         if let Some(error) = error {
             return Err(error);
         }
-        strip_hop(&mut parts.headers);
+        crate::call::strip_hop(&mut parts.headers);
         let url = said.url.as_deref().map(SafeUrl::parse).transpose()?.unwrap_or(asked);
         let body = Box::new(LinkBody::new(connection, Arc::clone(&self.pool), body, tail));
         Ok(Response {

@@ -59,6 +59,9 @@ pub(crate) struct CallHeader {
     max_response: Option<u64>,
     #[serde(default)]
     retries: u32,
+    /// Whether a redirect is the answer, and not followed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    no_redirects: bool,
     #[serde(default)]
     buffered: bool,
     /// Whether the caller has the whole body at hand: it can then be edited, and sent again.
@@ -89,6 +92,7 @@ impl CallHeader {
             timeout_ms: call.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             max_response: Some(call.max_response),
             retries: call.retries,
+            no_redirects: !call.redirects,
             buffered: call.buffered,
             whole: matches!(call.body, Body::Bytes(_)),
         }
@@ -116,6 +120,7 @@ impl CallHeader {
         call.timeout = said.timeout_ms.map(Duration::from_millis);
         call.max_response = said.max_response.unwrap_or(crate::call::DEFAULT_MAX_RESPONSE);
         call.retries = said.retries;
+        call.redirects = !said.no_redirects;
         call.buffered = said.buffered;
         Ok((call, said.selection, said.whole))
     }
@@ -221,28 +226,6 @@ pub(crate) fn json_header<T: Serialize>(value: &T) -> Result<HeaderValue> {
         text = text.split(|byte| *byte == 0x7f).collect::<Vec<_>>().join(&b"\\u007f"[..]);
     }
     HeaderValue::from_maybe_shared(bytes::Bytes::from(text)).map_err(|_| broken("a header cannot be written"))
-}
-
-/// Takes out what concerns one connection only (RFC 9110, section 7.6.1), and what only the broker may say.
-pub(crate) fn strip_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(http::header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|list| list.split(','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim().as_bytes()).ok())
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
-    for name in ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"] {
-        headers.remove(name);
-    }
-    let own: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().starts_with("agentsecrets-")).cloned().collect();
-    for name in own {
-        headers.remove(name);
-    }
 }
 
 /// The status of an error's answer. Only people with `curl` look at it; programs read the header.

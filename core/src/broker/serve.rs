@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
-    broken, json_header, status_of, strip_hop,
+    broken, json_header, status_of,
 };
 use crate::call::{Auth, Body, ByteStream, Style};
 use crate::control::{Question, SetRequest, WireError};
@@ -102,7 +102,6 @@ async fn answer(mut response: Response, asked: &crate::SafeUrl, buffered: bool) 
     // What has no body has no trailer either to say the rest in.
     let gathered = if buffered || response.body.is_over() { gather(&mut response).await? } else { Gathered::default() };
     let mut headers = std::mem::take(&mut response.headers);
-    strip_hop(&mut headers);
     let said = AnswerHeader {
         v: MAJOR,
         url: (response.url != *asked).then(|| response.url.to_wire()),

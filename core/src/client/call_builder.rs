@@ -17,17 +17,26 @@ pub struct CallBuilder {
 
 impl CallBuilder {
     /// `Authorization: Bearer` with this secret's value.
-    pub fn bearer<S: TryInto<SecretRef, Error = Error>>(self, secret: S) -> Self {
+    pub fn bearer<S: TryInto<SecretRef>>(self, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         self.inject(Auth::Bearer, secret)
     }
 
     /// `Authorization: Basic` with this secret's `user:password`.
-    pub fn basic<S: TryInto<SecretRef, Error = Error>>(self, secret: S) -> Self {
+    pub fn basic<S: TryInto<SecretRef>>(self, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         self.inject(Auth::Basic, secret)
     }
 
     /// A header with this secret's value.
-    pub fn secret_header<S: TryInto<SecretRef, Error = Error>>(self, name: &str, secret: S) -> Self {
+    pub fn secret_header<S: TryInto<SecretRef>>(self, name: &str, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         match crate::call::parse_header_name(name) {
             Ok(name) => self.inject(Auth::Header(name), secret),
             Err(error) => self.failed(error),
@@ -35,12 +44,18 @@ impl CallBuilder {
     }
 
     /// A query parameter with this secret's value.
-    pub fn secret_query<S: TryInto<SecretRef, Error = Error>>(self, name: &str, secret: S) -> Self {
+    pub fn secret_query<S: TryInto<SecretRef>>(self, name: &str, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         self.inject(Auth::Query(name.to_owned()), secret)
     }
 
     /// A field of the JSON body with this secret's value: a dotted path or an RFC 6901 pointer.
-    pub fn body_field<S: TryInto<SecretRef, Error = Error>>(self, path: &str, secret: S) -> Self {
+    pub fn body_field<S: TryInto<SecretRef>>(self, path: &str, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         match FieldPath::parse(path) {
             Ok(path) => self.inject(Auth::BodyField(path), secret),
             Err(error) => self.failed(error),
@@ -48,12 +63,18 @@ impl CallBuilder {
     }
 
     /// A field of the form body with this secret's value.
-    pub fn form_field<S: TryInto<SecretRef, Error = Error>>(self, name: &str, secret: S) -> Self {
+    pub fn form_field<S: TryInto<SecretRef>>(self, name: &str, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         self.inject(Auth::FormField(name.to_owned()), secret)
     }
 
     /// Any style by its place.
-    pub fn inject<S: TryInto<SecretRef, Error = Error>>(self, auth: Auth, secret: S) -> Self {
+    pub fn inject<S: TryInto<SecretRef>>(self, auth: Auth, secret: S) -> Self
+    where
+        Error: From<S::Error>,
+    {
         self.with(|call| call.inject(auth, secret.try_into()?))
     }
 
@@ -106,6 +127,11 @@ impl CallBuilder {
     /// How often an idempotent call may be tried again; never unless said.
     pub fn retries(self, retries: u32) -> Self {
         self.having(|call| call.retries(retries))
+    }
+
+    /// Whether same-origin redirects are followed; they are unless said.
+    pub fn redirects(self, follow: bool) -> Self {
+        self.having(|call| call.redirects(follow))
     }
 
     /// Sends the call.

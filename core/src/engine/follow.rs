@@ -44,7 +44,7 @@ impl Engine {
                 continue;
             }
             let mut response = answered?;
-            if redirects == MAX_REDIRECTS || !redirect(&response, &mut next) {
+            if redirects == MAX_REDIRECTS || !next.redirects || !redirect(&response, &mut next) {
                 return Ok(response);
             }
             response.body.pass_over();
@@ -68,6 +68,7 @@ impl Call {
             timeout: self.timeout,
             max_response: self.max_response,
             retries: self.retries,
+            redirects: self.redirects,
             buffered: self.buffered,
         })
     }

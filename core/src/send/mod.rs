@@ -114,6 +114,7 @@ impl Sender {
             .remove::<hyper::ext::ReasonPhrase>()
             .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
         let bodiless = head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        crate::call::strip_hop(&mut parts.headers);
         Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless })
     }
 }

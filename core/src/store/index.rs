@@ -99,7 +99,7 @@ impl Index {
         let path = path(home);
         let gone = || {
             Error::new(ErrorCode::StoreCorrupted, format!("the index {} is gone", path.display()))
-                .with_hint("agentsecrets restore FILE  # from a backup")
+                .with_hint("put the home's folder back from a backup of yours, or begin with another: AGENTSECRETS_HOME=PATH agentsecrets init")
         };
         let sealed = atomic::read_private(&path, MAX_INDEX)?.ok_or_else(gone)?;
         let damaged = |_| {
@@ -107,7 +107,7 @@ impl Index {
                 ErrorCode::StoreCorrupted,
                 format!("the index {} does not open: it was altered, or the use key is another's", path.display()),
             )
-            .with_hint("agentsecrets restore FILE  # from a backup; nothing was overwritten")
+            .with_hint("nothing was overwritten; put the home's folder back from a backup of yours, or begin with another: AGENTSECRETS_HOME=PATH agentsecrets init")
         };
         let opened = envelope::open(key, &binding(home_id), &sealed).map_err(damaged)?;
         serde_json::from_slice(opened.as_slice())

@@ -166,6 +166,20 @@ async fn same_origin_redirects_are_followed_ten_times_and_recorded_as_answered()
 }
 
 #[tokio::test]
+async fn a_redirect_is_the_answer_where_the_caller_wants_it() {
+    let shared = shared();
+    for client in shared.clients().await {
+        for upstream in shared.upstreams() {
+            let reference = agentsecrets::SecretRef::new("KEY").expect("a name");
+            let call = client.get(&upstream.url("/redirect/chain?n=1")).bearer(reference).redirects(false);
+            let answer = call.send_buffered().await.expect("sent");
+            assert_eq!(answer.status.as_u16(), 302);
+            assert_eq!(answer.headers["location"], "/redirect/chain?n=0&status=302");
+        }
+    }
+}
+
+#[tokio::test]
 async fn redirects_keep_or_drop_method_and_body_as_the_rfc_says() {
     let shared = shared();
     for client in shared.clients().await {

@@ -77,6 +77,7 @@ class Request:
         timeout: float | None,
         max_response: int | None,
         retries: int,
+        follow_redirects: bool,
         project: str | None,
         environment: str | None,
     ) -> Request: ...

@@ -74,6 +74,7 @@ def _prepare(
     timeout: float | None = None,
     max_response: int | None = None,
     retries: int = 0,
+    follow_redirects: bool = True,
     project: str | None = None,
     environment: str | None = None,
 ) -> Prepared:
@@ -108,6 +109,7 @@ def _prepare(
         timeout,
         max_response,
         retries,
+        follow_redirects,
         project,
         environment,
     )

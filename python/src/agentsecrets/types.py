@@ -67,6 +67,8 @@ class CallOptions(TypedDict, total=False):
     """The longest buffered response, in bytes; 64 MiB unless said."""
     retries: int
     """How often an idempotent call may be tried again; 0 unless said."""
+    follow_redirects: bool
+    """Whether same-origin redirects are followed; a redirect elsewhere is always the answer."""
     project: str | None
     """Another project linked in this home."""
     environment: str | None
