@@ -13,6 +13,7 @@ mod body;
 mod connection;
 mod field_path;
 mod multipart;
+pub(crate) mod placeholder;
 
 pub use body::{Body, ByteStream};
 pub(crate) use connection::{is_connection_header, strip_hop};
@@ -135,6 +136,8 @@ pub struct Call {
     pub(crate) retries: u32,
     /// Whether same-origin redirects are followed.
     pub(crate) redirects: bool,
+    /// Whether placeholders in the call stand for their secrets.
+    pub(crate) placeholders: bool,
     /// Whether deadline and length limit hold to the last byte.
     pub(crate) buffered: bool,
 }
@@ -161,6 +164,7 @@ impl Call {
             max_response: DEFAULT_MAX_RESPONSE,
             retries: 0,
             redirects: true,
+            placeholders: false,
             buffered: false,
         })
     }
@@ -274,6 +278,12 @@ impl Call {
     /// origin never is: the 3xx is the response.
     pub fn redirects(&mut self, follow: bool) {
         self.redirects = follow;
+    }
+
+    /// Sets whether `AS_SECRET_NAME` in a header, a query parameter, a JSON field or a form field stands for the secret.
+    /// Each counts once and only in a place its grant names; elsewhere in a body it stays a text.
+    pub fn placeholders(&mut self, count: bool) {
+        self.placeholders = count;
     }
 
     /// The URL; its query values are hidden.

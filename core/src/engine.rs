@@ -11,6 +11,7 @@ mod loaded;
 mod needles;
 mod open;
 mod place;
+mod placeholders;
 mod state;
 
 use std::time::Instant;

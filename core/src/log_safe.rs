@@ -178,6 +178,23 @@ impl SafeUrl {
         }
     }
 
+    /// Takes the first parameter out that `wanted` says something of, given its decoded name and value; the others stay
+    /// byte for byte.
+    pub(crate) fn take_param<T>(&mut self, wanted: impl Fn(&str, &[u8]) -> Result<Option<T>>) -> Result<Option<T>> {
+        let Some(query) = self.query.clone() else { return Ok(None) };
+        let pairs: Vec<&str> = query.split('&').collect();
+        for (at, pair) in pairs.iter().enumerate() {
+            let Some((name, value)) = url::form_urlencoded::parse(pair.as_bytes()).next() else { continue };
+            if let Some(found) = wanted(&name, value.as_bytes())? {
+                let rest: Vec<&str> =
+                    pairs.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, it)| *it).collect();
+                self.query = (!rest.is_empty()).then(|| rest.join("&").into());
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
     /// Path and query: the request target of RFC 9112, section 3.2.1.
     pub(crate) fn target(&self) -> String {
         self.query().map_or_else(|| self.path.to_string(), |query| format!("{}?{query}", self.path))

@@ -1,15 +1,12 @@
 // `fetch` as the web has it, for libraries that take one: what they say becomes a call, what comes back a `Response`.
 
-import { InvalidCall } from "./errors.js";
 import type { Head } from "./native.js";
 import { headersOf } from "./response.js";
-import { SecretRef } from "./secretRef.js";
 import { readable, type Chunks } from "./stream.js";
 import type { CallOptions, FetchOptions } from "./types.js";
 
 /** Statuses whose responses have no body (Fetch, "null body status"). */
 const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
-const PLACEHOLDER = /AS_SECRET_[A-Z0-9_]+/g;
 
 /** What a `fetch` says, as a call. */
 export function callOf(input: string | URL | Request, init: FetchOptions = {}): { url: string; options: CallOptions } {
@@ -18,13 +15,14 @@ export function callOf(input: string | URL | Request, init: FetchOptions = {}): 
     method: init.method ?? request?.method,
     bearer: init.bearer,
     basic: init.basic,
-    header: { ...init.header },
+    header: init.header,
     query: init.query,
     bodyField: init.bodyField,
     formField: init.formField,
     body: "body" in init ? init.body : (request?.body as ReadableStream<Uint8Array> | null | undefined),
     timeout: init.timeout,
     retries: init.retries,
+    placeholders: true,
     followRedirects: (init.redirect ?? request?.redirect ?? "follow") === "follow",
     project: init.project,
     environment: init.environment,
@@ -34,7 +32,7 @@ export function callOf(input: string | URL | Request, init: FetchOptions = {}): 
   const type = contentType(options.body);
   if (type !== undefined && !headers.has("content-type")) headers.set("content-type", type);
   if (options.body instanceof URLSearchParams) options.body = String(options.body);
-  options.headers = placeholders(headers, options);
+  options.headers = headers;
   return { url: request?.url ?? String(input), options };
 }
 
@@ -43,31 +41,6 @@ function contentType(body: CallOptions["body"]): string | undefined {
   if (typeof body === "string") return "text/plain;charset=UTF-8";
   if (body instanceof URLSearchParams) return "application/x-www-form-urlencoded;charset=UTF-8";
   return body instanceof Blob ? body.type || undefined : undefined;
-}
-
-/** Plain headers; one with a placeholder becomes a secret for that place. */
-function placeholders(headers: Headers, options: CallOptions): [string, string][] {
-  const plain: [string, string][] = [];
-  for (const [name, value] of headers) {
-    const found = value.match(PLACEHOLDER);
-    if (found === null) plain.push([name, value]);
-    else inject(name, value, found, options);
-  }
-  return plain;
-}
-
-function inject(name: string, value: string, found: string[], options: CallOptions): void {
-  const placeholder = found[0] as string;
-  if (found.length > 1 || value.includes("{}")) {
-    throw new InvalidCall(`the header ${name} has more than one placeholder, or {} beside one`);
-  }
-  const secret = new SecretRef(placeholder.slice("AS_SECRET_".length));
-  const pattern = value.replace(placeholder, "{}");
-  if (name === "authorization" && /^bearer +\{\}$/i.test(pattern) && options.bearer === undefined) {
-    options.bearer = secret;
-    return;
-  }
-  options.header = { ...options.header, [name]: pattern === "{}" ? secret : secret.format(pattern) };
 }
 
 /** The response as the web has it. */

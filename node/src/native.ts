@@ -22,6 +22,7 @@ export interface CallSpec {
   maxResponse?: number | undefined;
   retries?: number | undefined;
   noRedirects?: boolean | undefined;
+  placeholders?: boolean | undefined;
   project?: string | undefined;
   environment?: string | undefined;
 }

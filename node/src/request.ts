@@ -7,7 +7,7 @@ import type { CallOptions, HeaderPairs, Injections, Pairs, Secret } from "./type
 
 const KNOWN: ReadonlySet<string> = new Set<keyof CallOptions>([
   "method", "bearer", "basic", "header", "query", "bodyField", "formField", "headers", "params", "body", "form",
-  "files", "timeout", "maxResponse", "retries", "followRedirects", "signal", "project", "environment",
+  "files", "timeout", "maxResponse", "retries", "followRedirects", "placeholders", "signal", "project", "environment",
 ]);
 
 /**
@@ -29,6 +29,7 @@ export function prepare(url: string | URL, options: CallOptions = {}): Prepared 
   if (options.maxResponse !== undefined) spec.maxResponse = numberOf(options.maxResponse, "maxResponse");
   if (options.retries !== undefined) spec.retries = whole(options.retries);
   if (options.followRedirects !== undefined) spec.noRedirects = !truth(options.followRedirects, "followRedirects");
+  if (options.placeholders !== undefined) spec.placeholders = truth(options.placeholders, "placeholders");
   if (options.project !== undefined) spec.project = options.project;
   if (options.environment !== undefined) spec.environment = options.environment;
   return prepared;

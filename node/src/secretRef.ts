@@ -56,6 +56,19 @@ export class SecretRef {
     });
   }
 
+  /**
+   * A placeholder that begins like the vendor's keys do, for libraries that check: `placeholderLike("sk-")`.
+   * @throws {InvalidCall} The beginning is empty, longer than 64 characters or not of printable ASCII, or the reference is
+   *   scoped.
+   */
+  placeholderLike(beginning: string): string {
+    const plain = this.placeholder;
+    if (typeof beginning !== "string" || !/^[!-~]{1,64}$/.test(beginning)) {
+      throw new InvalidCall("a key begins with 1 to 64 characters of printable ASCII");
+    }
+    return `${beginning}${plain.replace("AS_SECRET_", `AS_SECRET_${beginning.length}_`)}`;
+  }
+
   toString(): string {
     return this.#text;
   }

@@ -76,6 +76,11 @@ export interface CallOptions extends Injections, Conduct {
   maxResponse?: number | undefined;
   /** Whether same-origin redirects are followed, `true` unless said; one elsewhere is always the answer. */
   followRedirects?: boolean | undefined;
+  /**
+   * Whether placeholders (`SecretRef.placeholder`) in headers, query and body stand for their secrets. Each counts once,
+   * and only in a place its grant names. `false` unless said; a `fetch` always looks for them.
+   */
+  placeholders?: boolean | undefined;
 }
 
 /** What may be said of a `fetch`: the web's own options, and where secrets go. */

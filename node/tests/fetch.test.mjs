@@ -49,6 +49,11 @@ test("a placeholder in a header stands for its secret", async () => {
   assert.equal((await lastRequest()).headers.get("x-api-key"), value);
   await fetch(upstream.url("/echo"), { headers: [["authorization", `Token token="${placeholder}"`]] });
   assert.equal((await lastRequest()).headers.get("authorization"), `Token token="${value}"`);
+  const like = new SecretRef("KEY").placeholderLike("sk-");
+  assert.equal(like, "sk-AS_SECRET_3_KEY");
+  assert.throws(() => new SecretRef("KEY").placeholderLike(""), InvalidCall);
+  await fetch(upstream.url("/echo"), { headers: { Authorization: `Bearer ${like}` } });
+  assert.equal((await lastRequest()).headers.get("authorization"), `Bearer ${value}`);
   await assert.rejects(fetch(upstream.url("/echo"), { headers: { a: `${placeholder} ${placeholder}` } }), InvalidCall);
 });
 

@@ -32,7 +32,8 @@ test("it streams, and is a fetch", async () => {
   const { fetch } = mock;
   const response = await fetch("https://a.example.com/", { headers: { authorization: "Bearer AS_SECRET_KEY" } });
   assert.equal(await response.text(), "data: 1\n\ndata: 2\n\n");
-  assert.equal(String(mock.calls[1].options.bearer), "KEY");
+  assert.equal(new Headers(mock.calls[1].options.headers).get("authorization"), "Bearer AS_SECRET_KEY");
+  assert.equal(mock.calls[1].options.placeholders, true);
   const body = (async function* () { yield "up"; yield "load"; })();
   await mock.call("https://a.example.com/", { method: "POST", body });
   assert.equal(Buffer.from(mock.calls[2].sent[0]).toString(), "upload");

@@ -54,6 +54,10 @@ def test_it_is_frozen() -> None:
 
 def test_placeholder() -> None:
     assert SecretRef("STRIPE_KEY").placeholder == "AS_SECRET_STRIPE_KEY"
+    assert SecretRef("OPENAI_KEY").placeholder_like("sk-") == "sk-AS_SECRET_3_OPENAI_KEY"
+    for wrong in ("", "a b", "\u00e4", "x" * 65):
+        with pytest.raises(InvalidCall):
+            SecretRef("OPENAI_KEY").placeholder_like(wrong)
     with pytest.raises(InvalidCall):
         _ = SecretRef("p/e/A").placeholder
 

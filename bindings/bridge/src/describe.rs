@@ -30,6 +30,8 @@ pub struct CallDescription {
     pub retries: u32,
     /// Whether a same-origin redirect is handed over as it is.
     pub no_redirects: bool,
+    /// Whether placeholders in the call stand for their secrets.
+    pub placeholders: bool,
     /// Another project.
     pub project: Option<String>,
     /// Another environment.
@@ -126,6 +128,7 @@ impl CallDescription {
         }
         call.retries(self.retries);
         call.redirects(!self.no_redirects);
+        call.placeholders(self.placeholders);
         if let Some(project) = &self.project {
             call.project(Label::parse(project)?);
         }

@@ -42,6 +42,8 @@ pub struct CallSpec {
     pub retries: Option<u32>,
     /// Whether a same-origin redirect is handed over as it is.
     pub no_redirects: Option<bool>,
+    /// Whether placeholders in the call stand for their secrets.
+    pub placeholders: Option<bool>,
     /// Another project.
     pub project: Option<String>,
     /// Another environment.
@@ -82,6 +84,7 @@ pub(crate) fn parse(spec: CallSpec, bytes: Option<Bytes>, feeds: Feeds<'_>) -> R
         max_response: spec.max_response.map(length).transpose()?,
         retries: spec.retries.unwrap_or_default(),
         no_redirects: spec.no_redirects.unwrap_or_default(),
+        placeholders: spec.placeholders.unwrap_or_default(),
         project: spec.project,
         environment: spec.environment,
     }

@@ -42,10 +42,13 @@ mod _native {
         Ok((parsed.name().to_string(), parsed.placeholder().is_err()))
     }
 
-    /// The placeholder of a bare name.
+    /// The placeholder of a bare name, perhaps with a key's beginning.
     #[pyfunction]
-    fn placeholder(py: Python<'_>, text: &str) -> PyResult<String> {
-        bridge::SecretRef::new(text).and_then(|parsed| parsed.placeholder()).map_err(|error| raise(py, &error))
+    #[pyo3(signature = (text, beginning=None))]
+    fn placeholder(py: Python<'_>, text: &str, beginning: Option<&str>) -> PyResult<String> {
+        bridge::SecretRef::new(text)
+            .and_then(|parsed| beginning.map_or_else(|| parsed.placeholder(), |said| parsed.placeholder_like(said)))
+            .map_err(|error| raise(py, &error))
     }
 
     /// Ends the runtime: calls under way are given up. For the end of the interpreter.

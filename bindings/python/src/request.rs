@@ -51,7 +51,7 @@ pub(crate) struct Request {
 impl Request {
     /// Checks and keeps a call. `kind` is `empty`, `plain`, `json`, `form`, `multipart` or `stream`.
     #[new]
-    #[pyo3(signature = (method, url, headers, params, injections, kind, body, length, timeout, max_response, retries, follow_redirects, project, environment))]
+    #[pyo3(signature = (method, url, headers, params, injections, kind, body, length, timeout, max_response, retries, follow_redirects, placeholders, project, environment))]
     #[allow(clippy::too_many_arguments)] // Python passes them by position, once.
     fn new(
         py: Python<'_>,
@@ -67,6 +67,7 @@ impl Request {
         max_response: Option<u64>,
         retries: u32,
         follow_redirects: bool,
+        placeholders: bool,
         project: Option<String>,
         environment: Option<String>,
     ) -> PyResult<Self> {
@@ -85,6 +86,7 @@ impl Request {
                 max_response,
                 retries,
                 no_redirects: !follow_redirects,
+                placeholders,
                 project,
                 environment,
             })

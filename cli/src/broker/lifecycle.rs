@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::listener::{Listener, answers};
 
-/// How long an unlocked broker waits for a locked one to give way, or a started one for the winner to answer.
+/// How long an unlocked broker waits for a locked one to give way, and a started one for an ended one to be gone.
 const HANDOVER: Duration = Duration::from_secs(8);
 /// How long calls under way may take to finish after the broker was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -54,27 +54,14 @@ fn is_open(descriptor: i32) -> bool {
 
 /// Starts a child that serves, and returns when a broker answers, this one or another.
 fn in_background(home: Home, locked: bool) -> Result<()> {
-    let start = agentsecrets::owner::spawn(move |ready| match Place::take(&home)? {
+    let start = agentsecrets::owner::spawn(move |ready| match Place::unless_answered(&home)? {
         Some(place) => run_until_told(&place, engine(&home, locked)?, ready),
         None => {
-            wait_for_winner(&home)?;
             ready();
             Ok(())
         }
     });
     start?.wait()
-}
-
-fn wait_for_winner(home: &Home) -> Result<()> {
-    let socket = socket_path(home);
-    let started = Instant::now();
-    while started.elapsed() < HANDOVER {
-        if answers(&socket) {
-            return Ok(());
-        }
-        std::thread::sleep(PAUSE);
-    }
-    Err(Error::new(ErrorCode::BrokerUnavailable, "another broker holds this home and does not answer"))
 }
 
 /// The right to be the home's broker, held until the process ends.
@@ -98,6 +85,24 @@ impl Place {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(why)) => Err(cannot(why)),
         }
+    }
+
+    /// The place, or none where another broker has it and answers. One that ends holds it a little longer than it
+    /// answers: it finishes its calls, and syncs its log.
+    fn unless_answered(home: &Home) -> Result<Option<Self>> {
+        let socket = socket_path(home);
+        let started = Instant::now();
+        while started.elapsed() < DRAIN + HANDOVER {
+            if let Some(place) = Self::take(home)? {
+                return Ok(Some(place));
+            }
+            if answers(&socket) {
+                return Ok(None);
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(Error::new(ErrorCode::BrokerUnavailable, "another broker holds this home and does not answer")
+            .with_hint("agentsecrets broker status"))
     }
 
     fn wait_for(home: &Home) -> Result<Self> {

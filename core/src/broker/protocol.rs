@@ -62,6 +62,9 @@ pub(crate) struct CallHeader {
     /// Whether a redirect is the answer, and not followed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     no_redirects: bool,
+    /// Whether placeholders stand for their secrets.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    placeholders: bool,
     #[serde(default)]
     buffered: bool,
     /// Whether the caller has the whole body at hand: it can then be edited, and sent again.
@@ -93,6 +96,7 @@ impl CallHeader {
             max_response: Some(call.max_response),
             retries: call.retries,
             no_redirects: !call.redirects,
+            placeholders: call.placeholders,
             buffered: call.buffered,
             whole: matches!(call.body, Body::Bytes(_)),
         }
@@ -121,6 +125,7 @@ impl CallHeader {
         call.max_response = said.max_response.unwrap_or(crate::call::DEFAULT_MAX_RESPONSE);
         call.retries = said.retries;
         call.redirects = !said.no_redirects;
+        call.placeholders = said.placeholders;
         call.buffered = said.buffered;
         Ok((call, said.selection, said.whole))
     }

@@ -134,6 +134,11 @@ impl CallBuilder {
         self.having(|call| call.redirects(follow))
     }
 
+    /// Whether placeholders in the call stand for their secrets; they do not unless said.
+    pub fn placeholders(self, count: bool) -> Self {
+        self.having(|call| call.placeholders(count))
+    }
+
     /// Sends the call.
     ///
     /// # Errors

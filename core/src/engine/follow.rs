@@ -26,6 +26,9 @@ impl Engine {
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
+        if call.placeholders {
+            super::placeholders::take(&mut call, &*self.loaded()?, &place).await?;
+        }
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
         loop {
             let again = call.replay();
@@ -69,6 +72,7 @@ impl Call {
             max_response: self.max_response,
             retries: self.retries,
             redirects: self.redirects,
+            placeholders: false,
             buffered: self.buffered,
         })
     }

@@ -196,11 +196,11 @@ fn is_blank(byte: Option<&u8>) -> bool {
     matches!(byte, Some(b' ' | b'\t'))
 }
 
-/// Bearer and basic are texts of a fixed shape.
-fn refuse_format(secret: &SecretRef, style: &str) -> Result<()> {
+/// A bearer token is a text of a fixed shape.
+fn refuse_format(secret: &SecretRef) -> Result<()> {
     match secret.pattern() {
         None => Ok(()),
-        Some(_) => Err(Error::new(ErrorCode::InvalidCall, format!("{secret} has a format, and {style} takes none"))
+        Some(_) => Err(Error::new(ErrorCode::InvalidCall, format!("{secret} has a format, and bearer takes none"))
             .with_hint("set the Authorization header with the header style instead")),
     }
 }

@@ -183,6 +183,22 @@ impl Policy {
         })
     }
 
+    /// The body fields that are granted at a URL: where a placeholder in a body counts.
+    pub(crate) fn body_slots<'p>(
+        &'p self,
+        project: Uuid,
+        environment: &'p Label,
+        url: &'p SafeUrl,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&'p SecretName, &'p Slot)> {
+        self.secrets.get(&project).into_iter().flatten().flat_map(move |(name, entry)| {
+            let here =
+                move |grant: &&Grant| !grant.expired(now) && is_in(grant, environment) && grant.terms.rule.covers(url);
+            let slots = entry.grants.iter().filter(here).flat_map(|grant| &grant.terms.slots);
+            slots.filter(|slot| slot.in_body()).map(move |slot| (name, slot))
+        })
+    }
+
     /// Where a name, perhaps scoped, is looked up.
     fn wanted<'a>(
         &self,

@@ -119,6 +119,24 @@ async fn lock_ends_the_broker_and_every_engine_until_unlock() {
     );
 }
 
+/// A broker that ends answers no more, and holds its place until its log is on the disk.
+#[tokio::test]
+async fn a_call_while_the_last_broker_ends_waits_for_the_next() {
+    let (upstream, _http2) = upstreams();
+    let home = granted(Home::new(), &upstream);
+    home.stop();
+    let path = home.root().join("run/broker.lock");
+    let ending = std::fs::File::options().write(true).open(path).expect("the last broker's lock");
+    ending.lock().expect("nobody holds it");
+    let client = home.client(Isolation::Broker).await;
+    let release = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        drop(ending);
+    };
+    let (answered, ()) = tokio::join!(get(&client, &upstream), release);
+    assert_eq!(answered.expect("answered"), 200);
+}
+
 #[tokio::test]
 async fn a_caller_of_another_version_is_told_so() {
     let home = Home::new();

@@ -18,7 +18,7 @@ _Pairs: TypeAlias = list[tuple[str, str]]
 _Part: TypeAlias = tuple[str, str | None, str | None, bytes | None, int | None]
 
 def parse_reference(text: str, pattern: str | None = None) -> tuple[str, bool]: ...
-def placeholder(text: str) -> str: ...
+def placeholder(text: str, beginning: str | None = None) -> str: ...
 def shutdown() -> None: ...
 
 @final
@@ -78,6 +78,7 @@ class Request:
         max_response: int | None,
         retries: int,
         follow_redirects: bool,
+        placeholders: bool,
         project: str | None,
         environment: str | None,
     ) -> Request: ...

@@ -61,6 +61,17 @@ class SecretRef(str):
         """
         return _native.placeholder(self)
 
+    def placeholder_like(self, beginning: str) -> str:
+        """Return a placeholder that begins like the vendor's keys do, for libraries that check.
+
+        Args:
+            beginning: What such a key begins with, as in ``"sk-"``: 1 to 64 printable ASCII characters.
+
+        Raises:
+            InvalidCall: The beginning is something else, or the reference is scoped.
+        """
+        return _native.placeholder(self, beginning)
+
     def __setattr__(self, name: str, _value: object) -> None:
         raise AttributeError(f"a SecretRef is frozen: {name} cannot be set")
 

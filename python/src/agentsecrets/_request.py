@@ -75,6 +75,7 @@ def _prepare(
     max_response: int | None = None,
     retries: int = 0,
     follow_redirects: bool = True,
+    placeholders: bool = False,
     project: str | None = None,
     environment: str | None = None,
 ) -> Prepared:
@@ -110,6 +111,7 @@ def _prepare(
         max_response,
         retries,
         follow_redirects,
+        placeholders,
         project,
         environment,
     )

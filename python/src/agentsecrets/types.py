@@ -69,6 +69,11 @@ class CallOptions(TypedDict, total=False):
     """How often an idempotent call may be tried again; 0 unless said."""
     follow_redirects: bool
     """Whether same-origin redirects are followed; a redirect elsewhere is always the answer."""
+    placeholders: bool
+    """Whether placeholders (``SecretRef.placeholder``) in headers, query and body stand for their secrets.
+
+    Each counts once, and only in a place its grant names. ``False`` unless said.
+    """
     project: str | None
     """Another project linked in this home."""
     environment: str | None
