@@ -26,6 +26,12 @@ pub(crate) struct Loaded {
     stamp: Stamp,
 }
 
+/// What was loaded last, and where the home's changes stood when that was known to be the newest.
+pub(super) struct Current {
+    loaded: Arc<Loaded>,
+    epoch: Option<u64>,
+}
+
 /// The files a loaded policy comes from.
 pub(super) struct Files {
     policy: PathBuf,
@@ -59,17 +65,26 @@ impl Engine {
     /// # Errors
     /// `store_locked`; `policy_invalid` where it is unsigned, altered, older than one seen, or the overlay is missing.
     pub(crate) fn loaded(&self) -> Result<Arc<Loaded>> {
+        // Asked before the files are: a change in between makes the next call look again.
+        let epoch = self.vault().ok().and_then(|vault| vault.epoch());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(current), Some(_)) = (&*current, epoch)
+            && current.epoch == epoch
+        {
+            return Ok(Arc::clone(&current.loaded));
+        }
         if self.was_locked() {
+            *current = None;
             return Err(owner::locked());
         }
         let stamp = Stamp::of(self);
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {
-            return Ok(Arc::clone(loaded));
+        if let Some(current) = current.as_mut().filter(|current| current.loaded.stamp == stamp) {
+            current.epoch = epoch;
+            return Ok(Arc::clone(&current.loaded));
         }
         let before = current.take();
-        let loaded = Arc::new(self.load(stamp, before.as_deref())?);
-        *current = Some(Arc::clone(&loaded));
+        let loaded = Arc::new(self.load(stamp, before.as_ref().map(|before| &*before.loaded))?);
+        *current = Some(Current { loaded: Arc::clone(&loaded), epoch });
         Ok(loaded)
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::loaded::{Files, Loaded};
+use super::loaded::{Current, Files};
 use super::needles::Needles;
 use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
 use crate::call::Call;
@@ -24,7 +24,7 @@ pub struct Engine {
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
     pub(super) files: Files,
-    pub(super) current: Mutex<Option<Arc<Loaded>>>,
+    pub(super) current: Mutex<Option<Current>>,
     opened: Option<Opened>,
 }
 
