@@ -159,7 +159,8 @@ fn plain_hits(scanner: &Scanner, gram: u64, text: &[u8], at: usize, behind: u64,
     };
     let line = (0..MAX_STRIDE).find(|back| starts_line(*back));
     for (piece, offset) in scanner.pieces_with(gram) {
-        let begin = place.checked_sub(offset as u64).map(|begin| (begin, begin));
+        let reach = piece.plain_reach(scanner.stride);
+        let begin = place.checked_sub(offset as u64).filter(|_| offset < reach).map(|begin| (begin, begin));
         add_hits(scanner, piece, offset, begin, line.map(|back| (back, place - back as u64)), hits);
     }
 }
@@ -176,7 +177,8 @@ fn view_hits(scanner: &Scanner, gram: u64, view: &View, at: usize, hits: &mut Ve
         let first = view.place(at.saturating_sub(offset + 2));
         // The form may begin inside what spells the character: behind a backslash that belongs to the text before it.
         let last = view.place(at).max(view.place(at + 1).saturating_sub(1));
-        add_hits(scanner, piece, offset, Some((first, last)), line, hits);
+        let begin = Some((first, last)).filter(|_| offset < piece.view_reach(scanner.view_stride));
+        add_hits(scanner, piece, offset, begin, line, hits);
     }
 }
 
@@ -188,7 +190,7 @@ fn add_hits(
     line: Option<(usize, u64)>,
     hits: &mut Vec<Hit>,
 ) {
-    if let Some((first, last)) = begin.filter(|_| offset < piece.reach) {
+    if let Some((first, last)) = begin {
         hits.push(Hit { first, last, form: piece.form, from: 0 });
     }
     if let Some((back, place)) = line

@@ -4,6 +4,7 @@
 //! released depends on lengths and line feeds, never on a value. What stands at a place is decided from the window
 //! behind it and no more, also where more is at hand, so that chunks make no difference.
 
+mod effort;
 mod follow;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::Found;
 use super::scanner::{Hit, Scanner};
 use super::search::Search;
 use super::walk::Outcome;
+use effort::Effort;
 use follow::Followed;
 
 /// How much of a line without an end is held back.
@@ -104,6 +106,7 @@ struct Stream {
     followed: Vec<Followed>,
     /// Up to here everything is covered by a replacement already written.
     covered: u64,
+    effort: Effort,
     found: Found,
 }
 
@@ -138,7 +141,7 @@ impl Stream {
         let idle = self.hits.is_empty() && self.candidates.is_empty() && self.followed.is_empty();
         if !idle || self.covered > self.decided {
             self.held.extend_from_slice(block);
-            self.queue_hits(scanner, last);
+            self.queue_hits(scanner);
             self.settle(scanner, decide, last, out);
             return;
         }
@@ -172,17 +175,24 @@ impl Stream {
     }
 
     /// Keeps of the hits those that may still be a form.
-    fn queue_hits(&mut self, scanner: &Scanner, last: bool) {
-        for hit in std::mem::take(&mut self.hits) {
-            for place in hit.first.max(self.decided)..=hit.last {
-                let candidate = self.candidate(scanner, hit, place);
-                if let Err(at) = self.candidates.binary_search(&candidate)
-                    && self.may_stand(scanner, candidate, last)
-                {
-                    self.candidates.insert(at, candidate);
+    fn queue_hits(&mut self, scanner: &Scanner) {
+        if self.is_drowned() {
+            return self.hits.clear();
+        }
+        let mut hits = std::mem::take(&mut self.hits);
+        for hit in &hits {
+            let from = hit.first.max(self.decided);
+            for place in self.effort.not_seen(hit, from..hit.last + 1).into_iter().flatten() {
+                let text = &self.held[(place - self.decided) as usize..];
+                if scanner.needle(hit.form).may_begin(text, hit.from) {
+                    self.candidates.push(self.candidate(scanner, *hit, place));
                 }
             }
         }
+        self.candidates.sort();
+        self.candidates.dedup();
+        hits.clear();
+        self.hits = hits;
     }
 
     fn candidate(&self, scanner: &Scanner, hit: Hit, place: u64) -> Candidate {
@@ -202,25 +212,28 @@ impl Stream {
         }
     }
 
-    fn may_stand(&self, scanner: &Scanner, candidate: Candidate, last: bool) -> bool {
-        let (text, whole) = self.text_of(candidate, last);
-        scanner.needle(candidate.form).may_stand(text, candidate.from, whole)
-    }
-
     /// Decides everything up to a place and releases it.
     fn settle(&mut self, scanner: &Scanner, decide: u64, last: bool, out: &mut Vec<u8>) {
         let mut released = 0;
+        self.drown_on();
         self.follow(scanner, decide, last);
         let ready = self.candidates.partition_point(|candidate| candidate.begin < decide);
         let candidates: Vec<_> = self.candidates.drain(..ready).collect();
         for same_begin in candidates.chunk_by(|one, other| one.begin == other.begin) {
             let begin = same_begin[0].begin;
+            if self.effort.is_drowned(begin) {
+                continue;
+            }
+            self.effort.refill(begin);
             let Some((owner_form, end)) = self.longest(scanner, same_begin, decide, last) else { continue };
             if end <= self.covered {
                 continue;
             }
             let label = scanner.label(scanner.needle(owner_form).form);
             self.found.add(label);
+            if !self.effort.is_drowned(begin) {
+                self.effort.refund(end - begin.max(self.covered));
+            }
             if begin >= self.covered {
                 self.release(&mut released, begin, out);
                 write_marker(label.map(|name| name.as_str()), out);
@@ -253,11 +266,18 @@ impl Stream {
         let mut followed = false;
         for &candidate in candidates {
             let (text, whole) = self.text_of(candidate, last);
-            let end = match scanner.needle(candidate.form).read(text, candidate.from, whole) {
+            let (needle, mut work) = (scanner.needle(candidate.form), 0);
+            if self.effort.is_spent() && needle.is_deep(text, candidate.from) {
+                return Some((candidate.form, self.drown(candidate.place)));
+            }
+            let outcome = needle.read(text, candidate.from, whole, &mut work);
+            let text_len = text.len() as u64;
+            self.effort.charge(work);
+            let end = match outcome {
                 Outcome::None => continue,
                 Outcome::Closed(end) => candidate.place + end as u64,
                 Outcome::Open(pairs) => {
-                    let end = candidate.place + text.len() as u64;
+                    let end = candidate.place + text_len;
                     let pairs = pairs.iter().map(|pair| (candidate.place + pair.text as u64, pair.form)).collect();
                     self.followed.push(Followed { form: candidate.form, pairs });
                     followed = true;

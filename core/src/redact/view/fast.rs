@@ -3,7 +3,7 @@
 //! Only what [`View::push`] would come to by the same bytes one by one is read here; an escape that is nested, unusual or
 //! near the end of the text is left to it.
 
-use super::super::escapes::{MAX_ENTITY, entity, hex_byte, is_special};
+use super::super::escapes::{MAX_ENTITY, Unit, entity, hex_byte, is_special};
 use super::{AFTER, BY_JSON, View};
 
 /// How many decoded bytes are added at a time.
@@ -111,20 +111,51 @@ pub(in super::super) fn may_begin_with(text: &[u8], same: impl Fn(u8) -> bool) -
     }
 }
 
+/// The character at the front where it is escaped once and has no reading but that and its first byte.
+pub(in super::super) fn lone_escape(text: &[u8], at: usize) -> Option<Unit> {
+    let next = text.first_chunk()?;
+    if next[0] == b'\\' && next[1] != b'u' {
+        return None;
+    }
+    let escape = escape(next)?;
+    // A number with a sign is none.
+    if next[0] == b'&' && next[..escape.taken].contains(&b'+') {
+        return None;
+    }
+    let next = at + escape.taken;
+    Some(match u8::try_from(escape.char) {
+        Ok(byte) if escape.is_byte => Unit::byte(byte, next),
+        _ => Unit::char(escape.char, next),
+    })
+}
+
 /// How many of the first bytes are surely plain. A `$` or `'` is taken for a stop too, which costs less than telling.
 #[inline(always)]
 fn first_stop(next: &[u8; AHEAD]) -> usize {
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; STEP])
-    }
-    // The lowest bit that is set is right; higher ones may be a borrow.
-    let zero = |word: u64| word.wrapping_sub(all(1)) & !word & all(0x80);
     let word = u64::from_le_bytes([next[0], next[1], next[2], next[3], next[4], next[5], next[6], next[7]]);
-    let stops = zero(word ^ all(b'\\'))
-        | zero(word & all(0xfc) ^ all(b'%' & 0xfc))
-        | zero(word ^ all(b';'))
-        | zero(word ^ all(b'\n'));
+    let stops = specials(word) | zeros(word ^ all(b';')) | zeros(word ^ all(b'\n'));
     stops.trailing_zeros() as usize / STEP
+}
+
+/// Whether none of the bytes can begin an escape. A `$` or `'` is taken for one that can.
+#[inline(always)]
+pub(in super::super) fn is_plain(bytes: &[u8; STEP]) -> bool {
+    specials(u64::from_le_bytes(*bytes)) == 0
+}
+
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; STEP])
+}
+
+/// Marks the bytes that are zero. The lowest mark is right; higher ones may be a borrow.
+#[inline(always)]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(all(1)) & !word & all(0x80)
+}
+
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    zeros(word ^ all(b'\\')) | zeros(word & all(0xfc) ^ all(b'%' & 0xfc))
 }
 
 /// The escape at the front, where it is a plain one of one layer and gives nothing that may begin another.
