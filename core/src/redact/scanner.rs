@@ -129,12 +129,17 @@ impl Scanner {
         self.labels[form.owner].as_ref()
     }
 
-    /// The pieces that hold a gram, with its offset in each.
-    pub(super) fn pieces_with(&self, gram: u64) -> impl Iterator<Item = (&Piece, usize)> {
-        self.table.places(&self.forms.bytes, gram).map(|place| {
+    /// Gives the pieces that hold a gram, with its offset in each, but none that differs in what comes `next`.
+    pub(super) fn pieces_with(
+        &self,
+        gram: u64,
+        next: impl Fn(usize) -> Option<u64>,
+        mut found: impl FnMut(&Piece, usize),
+    ) {
+        self.table.places(&self.forms.bytes, gram, next, |place| {
             let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end <= place)];
-            (piece, place - piece.start)
-        })
+            found(piece, place - piece.start);
+        });
     }
 }
 

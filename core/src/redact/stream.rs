@@ -287,6 +287,10 @@ impl Stream {
             if longest.is_none_or(|(_, farthest)| end > farthest) {
                 longest = Some((candidate.form, end));
             }
+            // Nothing reaches behind the line.
+            if whole && end == candidate.place + text_len {
+                break;
+            }
         }
         let (form, end) = longest?;
         let reach = if followed { self.follow_to(scanner, decide, last) } else { 0 };
