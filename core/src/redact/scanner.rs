@@ -82,7 +82,7 @@ impl Scanner {
                 Kind::Hex | Kind::Exact => {}
             }
         }
-        let bounds: Vec<_> = pieces.iter().map(|piece| (piece.start, piece.end)).collect();
+        let bounds: Vec<_> = pieces.iter().map(|piece| (piece.start, piece.end, piece.places.is_none())).collect();
         let table = Table::build(&forms.bytes, &bounds);
         let labels = known.iter().chain(wire).map(|known| known.label.clone()).collect();
         let (stride, view_stride) =

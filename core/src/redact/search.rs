@@ -33,6 +33,16 @@ impl Search {
             self.feed_short(scanner, border, chunk, hits);
             self.feed_view(scanner, border, chunk, hits);
         }
+        self.pass(chunk);
+    }
+
+    /// Goes over a part of a line in which nothing has to be found.
+    pub(super) fn skip(&mut self, chunk: &[u8]) {
+        self.view.clear();
+        self.pass(chunk);
+    }
+
+    fn pass(&mut self, chunk: &[u8]) {
         let kept = chunk.len().min(TAIL);
         let old = self.tail_len.min(TAIL - kept);
         self.tail.copy_within(self.tail_len - old..self.tail_len, 0);
@@ -175,7 +185,9 @@ fn view_hits(scanner: &Scanner, gram: u64, view: &View, at: usize, end: usize, h
     let line = (0..MAX_STRIDE).find(|back| starts_line(*back)).map(|back| (back, view.place(at - back)));
     let next = |level: usize| {
         let from = at + level * GRAM;
-        let breaks = |from: usize| (from..from + GRAM).any(|unit| unit + 1 >= end || view.is_line_break(unit));
+        // A form may end at a line break, and of an `r` a view does not tell whether it is one.
+        let may_break = |unit: usize| unit + 1 >= end || view.units[unit] == b'r' || view.is_line_break(unit);
+        let breaks = |from: usize| (from..from + GRAM).any(may_break);
         tame(&view.units[..end], from, level).filter(|_| !breaks(from))
     };
     scanner.pieces_with(gram, next, |piece, offset| {

@@ -16,7 +16,7 @@ use super::Found;
 use super::scanner::{Hit, Scanner};
 use super::search::Search;
 use super::walk::Outcome;
-use effort::Effort;
+use effort::{Effort, FOLLOW};
 use follow::Followed;
 
 /// How much of a line without an end is held back.
@@ -45,6 +45,14 @@ impl Redactor {
     /// The stream has ended: appends the rest.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         self.stream.finish(&self.scanner, out);
+    }
+
+    /// Begins a stream for which so much work is paid.
+    #[cfg(test)]
+    pub(super) fn with_effort(scanner: Arc<Scanner>, left: i64) -> Self {
+        let mut new = Self::new(scanner);
+        new.stream.effort = Effort::of(left);
+        new
     }
 
     /// How much of the stream is decided and released.
@@ -107,6 +115,8 @@ struct Stream {
     /// Up to here everything is covered by a replacement already written.
     covered: u64,
     effort: Effort,
+    /// A place, the end of its line, and whether a line feed stands there.
+    line: (u64, u64, bool),
     found: Found,
 }
 
@@ -120,7 +130,11 @@ impl Drop for Stream {
 impl Stream {
     fn push(&mut self, scanner: &Scanner, chunk: &[u8], out: &mut Vec<u8>) {
         for block in chunk.chunks(BLOCK) {
-            self.search.feed(scanner, block, &mut self.hits);
+            if self.effort.is_drowning() && memchr(b'\n', block).is_none() {
+                self.search.skip(block);
+            } else {
+                self.search.feed(scanner, block, &mut self.hits);
+            }
             let end = self.decided + (self.held.len() + block.len()) as u64;
             // A line feed farther from the end than the window makes no difference.
             let near = &block[block.len().saturating_sub(WINDOW)..];
@@ -138,7 +152,10 @@ impl Stream {
 
     /// Takes a block in and releases everything up to a place.
     fn take(&mut self, scanner: &Scanner, block: &[u8], decide: u64, last: bool, out: &mut Vec<u8>) {
-        let idle = self.hits.is_empty() && self.candidates.is_empty() && self.followed.is_empty();
+        let idle = !self.effort.is_drowning()
+            && self.hits.is_empty()
+            && self.candidates.is_empty()
+            && self.followed.is_empty();
         if !idle || self.covered > self.decided {
             self.held.extend_from_slice(block);
             self.queue_hits(scanner);
@@ -202,14 +219,25 @@ impl Stream {
     }
 
     /// The text in which a candidate is decided, and whether it ends with its line.
-    fn text_of(&self, candidate: Candidate, last: bool) -> (&[u8], bool) {
+    fn text_of(&self, candidate: Candidate, line: u64, last: bool) -> (&[u8], bool) {
         let at = (candidate.place - self.decided) as usize;
         let reach = (candidate.begin - self.decided) as usize + WINDOW;
-        let text = &self.held[at..reach.min(self.held.len())];
-        match memchr(b'\n', text) {
-            Some(line) => (&text[..line], true),
-            None => (text, last && reach >= self.held.len()),
+        let line = (line - self.decided) as usize;
+        if line < reach.min(self.held.len()) {
+            return (&self.held[at..line], true);
         }
+        (&self.held[at..reach.min(self.held.len())], last && reach >= self.held.len())
+    }
+
+    /// The next line feed, or the end of what is held: kept, as candidates stand near one another.
+    fn line_end(&mut self, place: u64) -> u64 {
+        let end = self.decided + self.held.len() as u64;
+        let (from, upto, ended) = self.line;
+        if place < from || place > upto || !(ended || upto == end) {
+            let line = memchr(b'\n', &self.held[(place - self.decided) as usize..]);
+            self.line = (place, line.map_or(end, |at| place + at as u64), line.is_some());
+        }
+        self.line.1
     }
 
     /// Decides everything up to a place and releases it.
@@ -231,9 +259,6 @@ impl Stream {
             }
             let label = scanner.label(scanner.needle(owner_form).form);
             self.found.add(label);
-            if !self.effort.is_drowned(begin) {
-                self.effort.refund(end - begin.max(self.covered));
-            }
             if begin >= self.covered {
                 self.release(&mut released, begin, out);
                 write_marker(label.map(|name| name.as_str()), out);
@@ -265,7 +290,8 @@ impl Stream {
         let mut longest: Option<(usize, u64)> = None;
         let mut followed = false;
         for &candidate in candidates {
-            let (text, whole) = self.text_of(candidate, last);
+            let line = self.line_end(candidate.place);
+            let (text, whole) = self.text_of(candidate, line, last);
             let (needle, mut work) = (scanner.needle(candidate.form), 0);
             if self.effort.is_spent() && needle.is_deep(text, candidate.from) {
                 return Some((candidate.form, self.drown(candidate.place)));
@@ -279,6 +305,7 @@ impl Stream {
                 Outcome::Open(pairs) => {
                     let end = candidate.place + text_len;
                     let pairs = pairs.iter().map(|pair| (candidate.place + pair.text as u64, pair.form)).collect();
+                    self.effort.charge(FOLLOW);
                     self.followed.push(Followed { form: candidate.form, pairs });
                     followed = true;
                     end
@@ -293,6 +320,7 @@ impl Stream {
             }
         }
         let (form, end) = longest?;
+        self.effort.refund(candidates[0].begin, end);
         let reach = if followed { self.follow_to(scanner, decide, last) } else { 0 };
         Some((form, end.max(reach)))
     }

@@ -24,7 +24,7 @@ const MAX_SAME: usize = 16;
 const FEW: usize = 4;
 
 /// How many grams tell forms apart that begin alike.
-pub(super) const LEVELS: usize = 8;
+pub(super) const LEVELS: usize = 6;
 
 /// The words of the bitmap for a usual set of values, which stays in the nearest cache, and for a huge one.
 const SMALL: usize = 1 << 12;
@@ -81,9 +81,10 @@ fn partition(len: usize, first: impl Fn(usize) -> bool) -> usize {
 }
 
 impl Table {
-    /// Builds the table over pieces of a buffer, given as start and end.
-    pub(super) fn build(bytes: &[u8], pieces: &[(usize, usize)]) -> Self {
-        let grams = |piece: &(usize, usize)| (piece.1 - piece.0 + 1).saturating_sub(GRAM);
+    /// Builds the table over pieces of a buffer, given as start, end, and whether places in it are to be told apart by what
+    /// comes next.
+    pub(super) fn build(bytes: &[u8], pieces: &[(usize, usize, bool)]) -> Self {
+        let grams = |piece: &(usize, usize, bool)| (piece.1 - piece.0 + 1).saturating_sub(GRAM);
         let count: usize = pieces.iter().map(grams).sum();
         let bucket_bits = count.max(2).next_power_of_two().ilog2();
         let words = if count <= SMALL_COUNT { SMALL } else { LARGE };
@@ -102,8 +103,8 @@ impl Table {
         for bucket in 1..table.buckets.len() {
             table.buckets[bucket] += table.buckets[bucket - 1];
         }
-        for (at, (start, end)) in places() {
-            table.insert(bytes, at, at - start, end - at);
+        for (at, (start, end, apart)) in places() {
+            table.insert(bytes, at, at - start, if apart { end - at } else { GRAM });
         }
         table.sort(bytes);
         table

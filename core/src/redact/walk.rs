@@ -10,8 +10,9 @@ const MIN_AT_EDGE: usize = 16;
 /// How much of a form must fill the window to be redacted: less is an escape of an escape of an escape.
 const MIN_IN_WINDOW: usize = 8;
 
-/// How much of a form has to be read before the work is charged for: reading less is cheap, and everywhere.
-const DEEP: usize = 32;
+/// How much of a form has to be read before the work is charged for. It is more than the search looks at, so that a
+/// candidate that is charged for is found however the text was cut.
+const DEEP: usize = 72;
 
 /// What reading a character in every reading costs, in the time that one escape of one layer takes.
 const SLOW: usize = 48;

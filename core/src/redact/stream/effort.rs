@@ -18,8 +18,11 @@ const RATE: u64 = 2;
 /// The work a byte of a value found pays for.
 const REFUND: u64 = 64;
 
+/// The work of following a form that is longer than the window.
+pub(super) const FOLLOW: usize = 1 << 12;
+
 /// The most work saved up.
-const MOST: i64 = 1 << 17;
+const MOST: i64 = 1 << 20;
 
 /// The work left in one stream.
 pub(super) struct Effort {
@@ -27,6 +30,8 @@ pub(super) struct Effort {
     left: i64,
     /// How far the stream was paid for.
     paid: u64,
+    /// How far the values found reach.
+    found: u64,
     /// The line is covered from before here to there.
     drowned: u64,
     /// Whether it goes on behind.
@@ -37,20 +42,26 @@ pub(super) struct Effort {
 
 impl Default for Effort {
     fn default() -> Self {
-        Self { left: MOST, paid: 0, drowned: 0, goes_on: false, seen: Vec::new() }
+        Self { left: MOST, paid: 0, found: 0, drowned: 0, goes_on: false, seen: Vec::new() }
     }
 }
 
 impl Effort {
+    #[cfg(test)]
+    pub(super) fn of(left: i64) -> Self {
+        Self { left, ..Self::default() }
+    }
+
     /// Pays for the stream up to a place.
     pub(super) fn refill(&mut self, place: u64) {
         self.pay(place.saturating_sub(self.paid), RATE);
         self.paid = self.paid.max(place);
     }
 
-    /// Pays for so many bytes of a value.
-    pub(super) fn refund(&mut self, bytes: u64) {
-        self.pay(bytes, REFUND);
+    /// Pays for a value that was found, as far as it reaches behind those before it.
+    pub(super) fn refund(&mut self, begin: u64, end: u64) {
+        self.pay(end.saturating_sub(begin.max(self.found)), REFUND);
+        self.found = self.found.max(end);
     }
 
     fn pay(&mut self, bytes: u64, rate: u64) {
@@ -68,6 +79,11 @@ impl Effort {
     /// Whether a place is in a line that is covered as a whole.
     pub(super) fn is_drowned(&self, place: u64) -> bool {
         place < self.drowned
+    }
+
+    /// Whether the end of the line that is covered has not come.
+    pub(super) fn is_drowning(&self) -> bool {
+        self.goes_on
     }
 
     /// The places of a hit where its form was not yet looked for: hits near one another have most in common.
