@@ -3,6 +3,9 @@
 //! A form of `n + 7` bytes covers a multiple of `n` with eight bytes behind it wherever it stands, so that looking at the
 //! multiples finds every form. A bitmap over hashes answers nearly always at once; the buckets behind it tell the rest.
 
+#[cfg(target_arch = "x86_64")]
+mod wide;
+
 use zeroize::Zeroizing;
 
 /// The bytes looked at together.
@@ -16,6 +19,10 @@ const FOLD: u64 = 0x2020_2020_2020_2020;
 
 /// An odd number without pattern: 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Odd numbers of 32 bits without pattern.
+const SPREAD_LOW: u64 = 0x9e37_79b1;
+const SPREAD_HIGH: u64 = 0x85eb_ca77;
 
 /// More places than this with the same bytes deep inside forms tell nothing: they are dashes or blanks.
 const MAX_SAME: usize = 16;
@@ -50,10 +57,11 @@ pub(super) fn gram(text: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes) | FOLD
 }
 
-/// The well mixed half of a product.
+/// The well mixed half of the sum of two products, as both are at hand for many grams at once.
 #[inline(always)]
 fn hash(gram: u64) -> u64 {
-    gram.wrapping_mul(SPREAD) >> 32
+    let (low, high) = (gram & 0xffff_ffff, gram >> 32);
+    (low * SPREAD_LOW).wrapping_add(high * SPREAD_HIGH) >> 32
 }
 
 /// Whether both bits of a gram are set, in the lowest bit.
@@ -230,6 +238,15 @@ impl Table {
         const TOGETHER: usize = 8;
         let reach = (TOGETHER - 1) * STRIDE + GRAM;
         let mut at = first;
+        #[cfg(target_arch = "x86_64")]
+        if STRIDE == GRAM && std::arch::is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2.
+            while let Some(next) = unsafe { wide::first_block(bitmap, text, at) } {
+                self.scan_slowly(&text[next..next + reach], next, STRIDE, hit);
+                at = next + reach;
+            }
+            at += text.len().saturating_sub(at) / reach * reach;
+        }
         while at + reach <= text.len() {
             let block = &text[at..at + reach];
             let any = (0..TOGETHER).fold(0, |any, look| any | test(bitmap, gram(block, look * STRIDE)));
