@@ -59,6 +59,8 @@ pub(super) struct Core {
     pub(super) sync: Syncer,
     line: Vec<u8>,
     second: Second,
+    /// The place and digest of the last record known to this process, which no file can make it forget.
+    head: (u64, chain::Digest),
     calls: u64,
     open_calls: u64,
     noted_ms: u64,
@@ -74,9 +76,11 @@ impl Core {
         // Closing the file on an error gives the lock back.
         let mut recovered = recover::settle(dir, &mut page)?;
         let state = page.load().ok_or_else(state_damaged)?;
+        page.note_boot();
         let opened = open_segment(dir, state.segment).and_then(|file| {
             let place = Place { segment: state.segment, offset: state.length };
-            Ok((Writer::register(dir, place)?, Syncer::start(Arc::clone(&file))?, file))
+            let syncer = Syncer::start(unsynced(dir, state.segment, &file), page.synced())?;
+            Ok((Writer::register(dir, place)?, syncer, file))
         });
         let (writer, sync, file) = opened.map_err(|why| unavailable("opened", &why))?;
         let now = (tuning.clock)();
@@ -89,6 +93,7 @@ impl Core {
             sync,
             line: Vec::with_capacity(1024),
             second: Second::default(),
+            head: (state.seq, state.last),
             calls: 0,
             open_calls: 0,
             noted_ms: now,
@@ -142,15 +147,34 @@ impl Core {
         done.and_then(|done| unlocked.map(|()| done))
     }
 
+    /// The last record known to this process.
+    pub(super) fn head(&self) -> (u64, chain::Digest) {
+        self.head
+    }
+
+    /// The state, where it continues what this process knows and the segment is as long as it says.
     fn settled_state(&mut self) -> Result<State> {
-        if self.page.is_pending() {
+        let mut state = self.page.load().ok_or_else(state_damaged)?;
+        if self.page.is_pending() || !self.is_whole(&state) {
             recover::settle(&self.dir, &mut self.page)?;
+            state = self.page.load().ok_or_else(state_damaged)?;
         }
-        let state = self.page.load().ok_or_else(state_damaged)?;
+        let (seq, last) = self.head;
+        if state.seq < seq || (state.seq == seq && state.last != last) {
+            return Err(recover::does_not_continue());
+        }
         if state.segment != self.segment.0 {
-            self.move_to(state.segment, None)?;
+            self.move_to(state.segment)?;
         }
+        self.head = (state.seq, state.last);
         Ok(state)
+    }
+
+    /// Whether the segment in use has the length the state says; another one is looked at when it is opened.
+    fn is_whole(&self, state: &State) -> bool {
+        use io::{Seek, SeekFrom};
+        state.segment != self.segment.0
+            || (&*self.segment.1).seek(SeekFrom::End(0)).is_ok_and(|length| length == state.length)
     }
 
     /// Writes under the lock, held already, from wherever the chain stands.
@@ -176,7 +200,8 @@ impl Core {
         state.advance(digest, self.line.len() as u64, entry.denies);
         self.page.store(&state);
         self.page.set_pending(false);
-        self.sync.written();
+        self.head = (state.seq, digest);
+        self.sync.written(state.seq);
         Ok(state)
     }
 
@@ -200,14 +225,17 @@ impl Core {
         if length > 0 {
             recover::set_aside(&self.dir, number, state.seq).map_err(|why| unavailable("continued", &why))?;
         }
-        self.move_to(number, File::open(&self.dir).ok())?;
+        self.move_to(number)?;
         (state.segment, state.length) = (number, 0);
         Ok(())
     }
 
-    fn move_to(&mut self, number: u32, folder: Option<File>) -> Result<()> {
+    /// Goes on in another segment. Those that others filled meanwhile are synced with it, and the folder with its name.
+    fn move_to(&mut self, number: u32) -> Result<()> {
         let file = open_segment(&self.dir, number).map_err(|why| unavailable("continued", &why))?;
-        self.sync.moved_to(Arc::clone(&file), folder);
+        let passed = (self.segment.0 + 1..number).map(|passed| files::segment_path(&self.dir, passed));
+        let also = passed.chain([self.dir.clone()]).filter_map(|path| File::open(path).ok()).map(Arc::new);
+        self.sync.moved_to(also.chain([Arc::clone(&file)]));
         self.segment = (number, file);
         Ok(())
     }
@@ -220,7 +248,8 @@ impl Core {
         }
         let segment = files::segment_path(&self.dir, self.segment.0);
         if forked || !is_at(self.page.file(), &self.dir.join("state")) || !is_at(&self.segment.1, &segment) {
-            let (fresh, _) = Self::open(&self.dir, self.tuning)?;
+            let (mut fresh, _) = Self::open(&self.dir, self.tuning)?;
+            fresh.head = self.head;
             *self = fresh;
         }
         self.checked_ms = now;
@@ -238,6 +267,12 @@ impl Drop for Core {
 
 fn open_segment(dir: &Path, number: u32) -> io::Result<Arc<File>> {
     files::options().write(true).create(true).truncate(false).open(files::segment_path(dir, number)).map(Arc::new)
+}
+
+/// What a new writer syncs with its first records: a killed one may have left the segment before unsynced too.
+fn unsynced(dir: &Path, number: u32, file: &Arc<File>) -> Vec<Arc<File>> {
+    let before = number.checked_sub(1).and_then(|before| File::open(files::segment_path(dir, before)).ok());
+    before.map(Arc::new).into_iter().chain([Arc::clone(file)]).collect()
 }
 
 fn no_state(why: &io::Error) -> Error {
@@ -266,13 +301,13 @@ fn is_at(_: &File, path: &Path) -> bool {
 
 /// The second last written, as text: formatting a date costs more than hashing the record.
 #[derive(Default)]
-struct Second {
+pub(super) struct Second {
     unix: u64,
     text: String,
 }
 
 impl Second {
-    fn of(&mut self, unix_ms: u64) -> Time<'_> {
+    pub(super) fn of(&mut self, unix_ms: u64) -> Time<'_> {
         let unix = unix_ms / 1000;
         if unix != self.unix || self.text.is_empty() {
             self.unix = unix;

@@ -182,14 +182,14 @@ impl AuditLog {
         Ok(self.lock().core.state()?.denies)
     }
 
-    /// Where the chain stands now, to be kept outside the home.
-    ///
-    /// # Errors
-    /// `audit_unavailable`.
-    pub(crate) fn anchor(&self) -> Result<Anchor> {
-        let state = self.lock().core.state()?;
-        let hash = String::from_utf8_lossy(&state.last.hex()).into_owned();
-        Ok(Anchor { seq: state.seq, hash, time: Timestamp::now() })
+    /// Where the chain stands now, to be kept outside the home. Where the log was cut or rolled back, it is what this
+    /// process remembers of its end, by which `verify` finds that.
+    pub(crate) fn anchor(&self) -> Anchor {
+        let mut inside = self.lock();
+        let _ = inside.core.state(); // What the files cannot say is remembered.
+        let (seq, last) = inside.core.head();
+        let hash = String::from_utf8_lossy(&last.hex()).into_owned();
+        Anchor { seq, hash, time: Timestamp::now() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

@@ -7,13 +7,15 @@
 //! `environment`, `secrets`, `styles`, `method`, `origin`, `path`, `status`, `outcome`, `reason`, `redacted`,
 //! `duration_ms`, `mac`
 //!
-//! What does not apply is `null`, or `[]` for a list. `act` is `call`, or for a change of the deny overlay `deny` or
-//! `deny_lifted`. `id` and `call` are version 7 UUIDs (RFC 9562, section 5.7): the last twelve digits of an `id` are the
+//! What does not apply is `null`, or `[]` for a list. `act` is `call`, for a change of the deny overlay `deny` or
+//! `deny_lifted`, or `tail_lost` for records that were never synced and went with the machine (`crash.rs`). `id` and `call` are version 7 UUIDs (RFC 9562, section 5.7): the last twelve digits of an `id` are the
 //! record's place in the chain, counted from 1, those of a `call` name its writer. `chain.rs` says what `prev` and
 //! `mac` are made of.
 
 mod append;
+mod boot;
 mod chain;
+mod crash;
 mod event;
 mod files;
 mod log;
@@ -24,6 +26,7 @@ mod recover;
 mod state;
 mod sync;
 mod template;
+mod verdict;
 mod verify;
 mod writer;
 
@@ -42,4 +45,4 @@ pub use event::{AgentName, Identity, Outcome};
 pub use read::{Entry, LogsQuery};
 pub use record::{Phase, Record};
 pub use state::Anchor;
-pub use verify::{FirstBad, Verdict};
+pub use verdict::{FirstBad, Verdict};

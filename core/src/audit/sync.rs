@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::page::Number;
 use super::writer::generation;
 
 /// After the first record of a group; with the time a sync takes it stays within the 100 ms promised.
@@ -26,6 +27,8 @@ struct Shared {
     wake: Condvar,
     done: watch::Sender<Done>,
     broken: AtomicBool,
+    /// Where the page says which record was synced last.
+    mark: Number,
 }
 
 struct Queue {
@@ -33,8 +36,18 @@ struct Queue {
     files: Vec<Arc<File>>,
     /// How many records were written by this process.
     ticket: u64,
+    /// The place in the chain of the last of them.
+    seq: u64,
     dirty: bool,
     urgent: bool,
+    stop: bool,
+}
+
+/// What one sync is for.
+struct Group {
+    files: Vec<Arc<File>>,
+    ticket: u64,
+    seq: u64,
     stop: bool,
 }
 
@@ -46,30 +59,30 @@ struct Done {
 }
 
 impl Syncer {
-    pub(super) fn start(file: Arc<File>) -> io::Result<Self> {
-        let queue = Queue { files: vec![file], ticket: 0, dirty: false, urgent: false, stop: false };
+    pub(super) fn start(files: Vec<Arc<File>>, mark: Number) -> io::Result<Self> {
+        let queue = Queue { files, ticket: 0, seq: 0, dirty: false, urgent: false, stop: false };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
             done: watch::Sender::new(Done::default()),
             broken: AtomicBool::new(false),
+            mark,
         });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("agentsecrets-log".into()).spawn(move || of_thread.run())?;
         Ok(Self { shared, thread: Some(thread), generation: generation() })
     }
 
-    /// Another segment is written from now on; `folder` holds its name.
-    pub(super) fn moved_to(&self, file: Arc<File>, folder: Option<File>) {
-        let mut queue = self.shared.queue();
-        queue.files.extend(folder.map(Arc::new));
-        queue.files.push(file);
+    /// Other files are written from now on, the last of them being the segment in use.
+    pub(super) fn moved_to(&self, files: impl IntoIterator<Item = Arc<File>>) {
+        self.shared.queue().files.extend(files);
     }
 
-    /// A record was written.
-    pub(super) fn written(&self) {
+    /// A record was written, at this place in the chain.
+    pub(super) fn written(&self, seq: u64) {
         let mut queue = self.shared.queue();
         queue.ticket += 1;
+        queue.seq = seq;
         if !queue.dirty {
             queue.dirty = true;
             self.shared.wake.notify_one();
@@ -117,40 +130,41 @@ impl Shared {
 
     fn run(&self) {
         loop {
-            let (files, ticket, stop) = self.next_group();
-            if ticket > self.done.borrow().synced {
-                self.sync(&files, ticket);
+            let group = self.next_group();
+            if group.ticket > self.done.borrow().synced {
+                self.sync(&group);
             }
-            if stop {
+            if group.stop {
                 return;
             }
         }
     }
 
     /// Waits for a first record, then for the group to gather or for somebody who waits.
-    fn next_group(&self) -> (Vec<Arc<File>>, u64, bool) {
+    fn next_group(&self) -> Group {
         let idle = |queue: &mut Queue| !queue.dirty && !queue.stop;
         let queue = self.wake.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
         let gathering = |queue: &mut Queue| !queue.urgent && !queue.stop;
         let gathered = self.wake.wait_timeout_while(queue, GROUP, gathering);
         let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         (queue.dirty, queue.urgent) = (false, false);
-        (queue.files.clone(), queue.ticket, queue.stop)
+        Group { files: queue.files.clone(), ticket: queue.ticket, seq: queue.seq, stop: queue.stop }
     }
 
-    fn sync(&self, files: &[Arc<File>], ticket: u64) {
-        let synced = files.iter().try_for_each(|file| file.sync_data());
+    fn sync(&self, group: &Group) {
+        let synced = group.files.iter().try_for_each(|file| file.sync_data());
         self.broken.store(synced.is_err(), Ordering::Release);
         let mut queue = self.queue();
         if synced.is_ok() {
-            queue.files.drain(..files.len() - 1);
+            queue.files.drain(..group.files.len() - 1);
+            self.mark.raise(group.seq);
         } else {
             queue.dirty = true; // Tried again with the next group, until the disk is well.
         }
         drop(queue);
         self.done.send_modify(|done| match synced {
-            Ok(()) => done.synced = ticket,
-            Err(_) => done.failed = ticket,
+            Ok(()) => done.synced = group.ticket,
+            Err(_) => done.failed = group.ticket,
         });
     }
 }

@@ -8,50 +8,14 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::chain::{Digest, FirstKey, Key, is_sealed};
 use super::files::{self, Lines, unavailable};
 use super::record::{Links, Phase};
 use super::recover::count;
-use super::state::{Anchor, State, StatePage};
+use super::state::{Anchor, Peeked, State, StatePage};
+use super::verdict::{FirstBad, Verdict};
 use crate::error::Result;
-
-/// What a look at the whole log found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// Whether nothing is wrong.
-    pub ok: bool,
-    /// Sound records, from the first on.
-    pub records: u64,
-    /// Files they stand in.
-    pub segments: usize,
-    /// Calls under way, or left open by a process that died and not yet closed by the next opening.
-    pub open_calls: usize,
-    /// Bytes of a record a killed process did not finish; the next opening moves them aside.
-    pub torn: u64,
-    /// Whether every MAC was checked, which takes the owner's key.
-    pub macs_checked: bool,
-    /// Milliseconds since the anchor was taken: a cut or a rollback within them would not be seen. Absent without anchor.
-    pub anchor_age_ms: Option<u64>,
-    /// The first record that is not what was written.
-    pub first_bad: Option<FirstBad>,
-}
-
-/// A record that is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct FirstBad {
-    /// Its id, where it has one.
-    pub id: Option<String>,
-    /// The file it stands in.
-    pub file: String,
-    /// The line of that file, counted from 1.
-    pub line: u64,
-    /// What is wrong.
-    pub why: String,
-}
 
 /// Checks the log, while others may be writing.
 ///
@@ -60,11 +24,12 @@ pub struct FirstBad {
 pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Anchor>) -> Result<Verdict> {
     let check = || {
         let snapshot = Snapshot::take(dir)?;
-        let mut walk = Walk::new(snapshot.state.clone(), first, anchor);
+        let mut walk = Walk::new(&snapshot.page, first, anchor);
         let first_bad = walk.all(dir, &snapshot)?.or_else(|| walk.at_the_end(&snapshot));
         Ok(Verdict {
             ok: first_bad.is_none(),
-            records: walk.seq,
+            records: walk.seq - walk.lost,
+            tail_lost_in_crash: walk.lost + walk.unmended(),
             segments: snapshot.segments.len(),
             open_calls: walk.open.len(),
             torn: walk.torn,
@@ -82,7 +47,7 @@ fn age_ms(anchor: &Anchor) -> u64 {
 
 /// State and lengths of one moment, at which nobody was writing.
 struct Snapshot {
-    state: Option<State>,
+    page: Peeked,
     /// Number and length.
     segments: Vec<(u32, u64)>,
 }
@@ -96,16 +61,16 @@ impl Snapshot {
         if let Some(file) = &file {
             file.lock_shared()?; // Given back when the file is closed.
         }
-        let state = match file.as_ref().map(StatePage::peek) {
+        let page = match file.as_ref().map(StatePage::peek) {
             Some(Err(why)) if why.kind() != io::ErrorKind::UnexpectedEof => return Err(why),
-            Some(Ok(state)) => state,
-            _ => None,
+            Some(Ok(page)) => page,
+            _ => Peeked::default(),
         };
         let mut segments = Vec::new();
         for number in files::segments(dir)? {
             segments.push((number, std::fs::symlink_metadata(files::segment_path(dir, number))?.len()));
         }
-        Ok(Self { state, segments })
+        Ok(Self { page, segments })
     }
 }
 
@@ -149,12 +114,18 @@ struct Walk<'a> {
     denies: u64,
     open: HashSet<String>,
     torn: u64,
+    /// Records that a `tail_lost` stands for.
+    lost: u64,
+    /// From which place on records may have been lost when the machine went down, and nobody opened the log since.
+    unsynced_from: Option<u64>,
+    /// Whether such a loss was met: what follows is moved aside by the next opening.
+    crashed: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(state: Option<State>, first: Option<&FirstKey>, anchor: Option<&'a Anchor>) -> Self {
+    fn new(page: &Peeked, first: Option<&FirstKey>, anchor: Option<&'a Anchor>) -> Self {
         Self {
-            state,
+            state: page.state.clone(),
             anchor,
             key: first.map(FirstKey::key),
             seq: 0,
@@ -164,7 +135,16 @@ impl<'a> Walk<'a> {
             denies: 0,
             open: HashSet::new(),
             torn: 0,
+            lost: 0,
+            unsynced_from: page.went_down.then_some(page.synced),
+            crashed: false,
         }
+    }
+
+    /// Records that the state counts and the machine lost, and no `tail_lost` stands for yet.
+    fn unmended(&self) -> u64 {
+        let counted = self.state.as_ref().map_or(0, |state| state.seq);
+        if self.unsynced_from.is_some_and(|synced| self.seq >= synced) { counted.saturating_sub(self.seq) } else { 0 }
     }
 
     fn all(&mut self, dir: &Path, snapshot: &Snapshot) -> io::Result<Option<FirstBad>> {
@@ -182,7 +162,7 @@ impl<'a> Walk<'a> {
                     let follows = Links::parse(line.trim_ascii_end()).and_then(|links| links.prev()) == Some(digest);
                     return Ok(Some(if follows { before } else { this }));
                 }
-                match self.step(line, *number) {
+                match self.step_or_loss(line, *number) {
                     Step::Sound => {}
                     Step::Bad(bad) => return Ok(Some(bad)),
                     Step::OneOfTwo { before, this, digest } => doubt = Some((before, this, digest)),
@@ -192,6 +172,20 @@ impl<'a> Walk<'a> {
         }
         let ends_with = self.state.as_ref().map(|state| state.last);
         Ok(doubt.map(|(before, this, digest)| if ends_with == Some(digest) { before } else { this }))
+    }
+
+    /// A step; what does not fit where the machine may have lost records is the rest of those.
+    fn step_or_loss(&mut self, line: &[u8], segment: u32) -> Step {
+        if self.crashed {
+            return Step::Torn;
+        }
+        match self.step(line, segment) {
+            Step::Bad(_) | Step::OneOfTwo { .. } if self.unmended() > 0 => {
+                self.crashed = true;
+                Step::Torn
+            }
+            step => step,
+        }
     }
 
     fn step(&mut self, line: &[u8], segment: u32) -> Step {
@@ -208,6 +202,11 @@ impl<'a> Walk<'a> {
         };
         self.at.id = Some(links.id.to_owned());
         let digest = Digest::of(body);
+        if links.is_loss()
+            && let Some(step) = self.step_over_loss(&links, body)
+        {
+            return step;
+        }
         match self.why_bad(&links, body) {
             None => self.accept(&links, digest),
             Some(Why::This(why)) => Step::Bad(self.at.bad(why)),
@@ -237,6 +236,23 @@ impl<'a> Walk<'a> {
             Some(links) if count(state, line) => self.accept(&links, Digest::of(body)),
             _ => Step::Bad(self.at.bad("the line was not written by this log")),
         }
+    }
+
+    /// A record that stands for lost ones, where it follows the last one there is; its place says how many they were.
+    fn step_over_loss(&mut self, links: &Links<'_>, body: &[u8]) -> Option<Step> {
+        let lost = links.place()?.checked_sub(self.seq + 1).filter(|lost| (1..=MOST_LOST).contains(lost))?;
+        let key = self.key.as_ref().map(|key| (0..lost).fold(key.clone(), |key, _| key.next()));
+        if links.prev() != Some(self.last) || key.as_ref().is_some_and(|key| !is_sealed(body, key)) {
+            return None;
+        }
+        if self.unmended() == lost {
+            return Some(Step::Bad(self.at.bad("the state does not count it"))); // It went down again: moved aside.
+        }
+        if self.anchor.is_some_and(|anchor| (self.seq + 1..=self.seq + lost).contains(&anchor.seq)) {
+            return Some(Step::Bad(self.at.bad("the anchor remembers a record that is said to be lost")));
+        }
+        (self.seq, self.lost, self.key) = (self.seq + lost, self.lost + lost, key);
+        Some(self.accept(links, Digest::of(body)))
     }
 
     fn why_bad(&self, links: &Links<'_>, body: &[u8]) -> Option<Why> {
@@ -286,12 +302,16 @@ impl<'a> Walk<'a> {
                 behind.bad(format!("records are missing at the end: {} ({who} remembers {known})", known - self.seq))
             })
         };
-        let state = snapshot.state.as_ref();
-        if let Some(bad) = missing(state.map_or(0, |state| state.seq), "the state") {
+        let state = snapshot.page.state.as_ref();
+        let unmended = self.unmended() > 0;
+        if let Some(bad) = missing(state.map_or(0, |state| state.seq), "the state").filter(|_| !unmended) {
             return Some(bad);
         }
         if let Some(bad) = missing(self.anchor.map_or(0, |anchor| anchor.seq), "the anchor") {
             return Some(bad);
+        }
+        if unmended {
+            return None; // The state is ahead of the log, and says nothing of what the log has.
         }
         let of_state = |why: &str| Some(FirstBad { id: None, file: "state".into(), line: 0, why: why.into() });
         let Some(now) = &self.state else {
@@ -303,13 +323,15 @@ impl<'a> Walk<'a> {
         if self.key.as_ref().is_some_and(|key| *key != now.key) {
             return of_state("the state's key does not come from the first key");
         }
-        if now.denies != self.denies {
+        if !(self.denies..=self.denies + self.lost).contains(&now.denies) {
             return of_state("the state counts other changes of the deny overlay than the log");
         }
         None
     }
 }
 
+/// More are not believed to be lost at once: they are what was written since the last sync.
+const MOST_LOST: u64 = 1 << 24;
 const ALTERED: &str = "the record was altered";
 const OUT_OF_ORDER: &str = "the record stands in the wrong place";
 

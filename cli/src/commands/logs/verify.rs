@@ -50,6 +50,12 @@ fn tell(output: &Output, verdict: &Verdict) -> std::io::Result<()> {
             output.raw_line(&format!("{head}: record {id}, {} line {}: {}", bad.file, bad.line, bad.why))?;
         }
     }
+    if verdict.tail_lost_in_crash > 0 {
+        output.line(&format!(
+            "Lost when the machine went down, before the disk had them: {} records.",
+            verdict.tail_lost_in_crash
+        ))?;
+    }
     match verdict.anchor_age_ms {
         Some(age) => output.line(&format!("Compared with what the broker remembered {} s ago.", age / 1000)),
         None => output.line("No anchor: no broker runs that could remember more than the files say."),

@@ -3,7 +3,9 @@
 mod crash;
 mod evidence;
 mod log;
+mod power;
 mod reading;
+mod running;
 mod tamper;
 
 use std::fs;
