@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -15,6 +16,7 @@ use super::record::{self, Phase, Time};
 use super::recover::{self, Recovered};
 use super::state::{State, StatePage};
 use super::sync::Syncer;
+use super::turn::{self, Turn};
 use super::writer::{Place, Writer, generation};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -32,8 +34,13 @@ pub(super) struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { rotate_at: 16 << 20, clock: || u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0) }
+        Self { rotate_at: 16 << 20, clock: unix_ms }
     }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 /// What a record says besides its place in the chain.
@@ -54,6 +61,7 @@ pub(super) struct Core {
     dir: PathBuf,
     tuning: Tuning,
     page: StatePage,
+    turn: Turn,
     segment: (u32, Arc<File>),
     writer: Writer,
     pub(super) sync: Syncer,
@@ -65,6 +73,8 @@ pub(super) struct Core {
     open_calls: u64,
     noted_ms: u64,
     checked_ms: u64,
+    /// Whether to look, with the next turn, if the other writers are gone.
+    look_around: bool,
     generation: u64,
 }
 
@@ -72,7 +82,7 @@ impl Core {
     pub(super) fn open(dir: &Path, tuning: Tuning) -> Result<(Self, Recovered)> {
         files::check_folder(dir).map_err(|why| unavailable("opened", &why))?;
         let mut page = StatePage::open(dir).map_err(|why| no_state(&why))?;
-        page.file().lock().map_err(|why| unavailable("locked", &why))?;
+        turn::claim(dir, &page).map_err(|why| unavailable("locked", &why))?;
         // Closing the file on an error gives the lock back.
         let mut recovered = recover::settle(dir, &mut page)?;
         let state = page.load().ok_or_else(state_damaged)?;
@@ -87,6 +97,7 @@ impl Core {
         let mut core = Self {
             dir: dir.to_owned(),
             tuning,
+            turn: Turn::new(&page, writer.tag()),
             page,
             segment: (state.segment, file),
             writer,
@@ -98,10 +109,11 @@ impl Core {
             open_calls: 0,
             noted_ms: now,
             checked_ms: now,
+            look_around: false,
             generation: generation(),
         };
         recovered.closed = recover::close_calls_of_the_dead(&mut core, dir, &state)?;
-        core.page.file().unlock().map_err(|why| unavailable("unlocked", &why))?;
+        core.turn.give_and_own(core.page.file(), dir).map_err(|why| unavailable("unlocked", &why))?;
         Ok((core, recovered))
     }
 
@@ -121,7 +133,7 @@ impl Core {
     pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<State> {
         let now = self.now();
         self.stay_current(now)?;
-        let state = self.locked(|core, state| core.write(state, entry))?;
+        let state = self.locked(|core, state| core.write(state, entry, now))?;
         match entry.phase {
             Phase::Begun => self.open_calls += 1,
             Phase::Ended => self.open_calls = self.open_calls.saturating_sub(u64::from(entry.closes)),
@@ -141,9 +153,15 @@ impl Core {
     }
 
     fn locked<T>(&mut self, act: impl FnOnce(&mut Self, State) -> Result<T>) -> Result<T> {
-        self.page.file().lock().map_err(|why| unavailable("locked", &why))?;
+        self.turn.take(self.page.file()).map_err(|why| unavailable("locked", &why))?;
         let done = self.settled_state().and_then(|state| act(self, state));
-        let unlocked = self.page.file().unlock().map_err(|why| unavailable("unlocked", &why));
+        let unlocked = if self.look_around && self.turn.is_shared() {
+            self.look_around = false;
+            self.turn.give_and_own(self.page.file(), &self.dir)
+        } else {
+            self.turn.give(self.page.file())
+        };
+        let unlocked = unlocked.map_err(|why| unavailable("unlocked", &why));
         done.and_then(|done| unlocked.map(|()| done))
     }
 
@@ -180,15 +198,15 @@ impl Core {
     /// Writes under the lock, held already, from wherever the chain stands.
     pub(super) fn write_next(&mut self, entry: &Entry<'_>) -> Result<()> {
         let state = self.settled_state()?;
-        self.write(state, entry).map(drop)
+        self.write(state, entry, self.now()).map(drop)
     }
 
     /// Writes under the lock, and returns the state behind the record.
-    fn write(&mut self, mut state: State, entry: &Entry<'_>) -> Result<State> {
+    fn write(&mut self, mut state: State, entry: &Entry<'_>, now: u64) -> Result<State> {
         if state.length >= self.tuning.rotate_at {
             self.rotate(&mut state)?;
         }
-        let digest = self.compose(&state, entry);
+        let digest = self.compose(&state, entry, now);
         let file = &self.segment.1;
         self.page.set_pending(true);
         if let Err(why) = files::write_at(file, &self.line, state.length) {
@@ -206,8 +224,7 @@ impl Core {
     }
 
     /// Builds the line in the reused buffer.
-    fn compose(&mut self, state: &State, entry: &Entry<'_>) -> chain::Digest {
-        let now = self.now();
+    fn compose(&mut self, state: &State, entry: &Entry<'_>, now: u64) -> chain::Digest {
         let id = record::make_id(now, self.writer.tag() & 0x3ff_ffff, state.seq + 1);
         self.line.clear();
         record::write_head(&mut self.line, id, entry.call, entry.phase, &state.last, self.second.of(now));
@@ -253,6 +270,7 @@ impl Core {
             *self = fresh;
         }
         self.checked_ms = now;
+        self.look_around = true;
         Ok(())
     }
 }

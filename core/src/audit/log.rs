@@ -16,6 +16,7 @@ use super::recover;
 #[cfg(test)]
 use super::recover::Recovered;
 use super::state::{Anchor, State, StatePage};
+use super::turn;
 use super::writer::generation;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -64,7 +65,7 @@ impl AuditLog {
     pub(crate) fn create(dir: &Path, first: &FirstKey) -> Result<()> {
         files::make_folder(dir).map_err(|why| unavailable("made", &why))?;
         if let Ok(mut page) = StatePage::open(dir)
-            && page.file().lock().is_ok()
+            && turn::claim(dir, &page).is_ok()
             && recover::settle(dir, &mut page).is_ok()
         {
             return Err(Error::new(ErrorCode::AlreadyInitialized, "there is an audit log already"));

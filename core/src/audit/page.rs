@@ -44,6 +44,10 @@ mod mapped {
             self.atomic().load(Ordering::SeqCst)
         }
 
+        pub(in super::super) fn set(&self, number: u64) {
+            self.atomic().store(number, Ordering::SeqCst);
+        }
+
         pub(in super::super) fn raise(&self, number: u64) {
             self.atomic().fetch_max(number, Ordering::SeqCst);
         }
@@ -129,6 +133,10 @@ mod plain {
         pub(in super::super) fn get(&self) -> u64 {
             let mut bytes = [0; 8];
             files::read_at(&self.file, &mut bytes, self.at).map_or(0, |()| u64::from_le_bytes(bytes))
+        }
+
+        pub(in super::super) fn set(&self, number: u64) {
+            let _ = files::write_at(&self.file, &number.to_le_bytes(), self.at); // Only the lock of the file counts here.
         }
 
         /// Two that raise it at once may leave the lower number, which is as true.

@@ -28,6 +28,8 @@ const SLOT_LEN: usize = 8 + 5 * 8 + 32 + 32 + 8;
 const SLOTS: [usize; 2] = [0, 256];
 const SYNCED: usize = 128;
 const BOOT: usize = 136;
+const OWNER: usize = 160;
+const BUSY: usize = 168;
 const PENDING: usize = 512;
 const ACTIVE: usize = 520;
 const PAGE_LEN: usize = 4096;
@@ -117,6 +119,15 @@ pub(super) struct Peeked {
     pub(super) synced: u64,
     /// Whether the machine went down since.
     pub(super) went_down: bool,
+    /// Whether somebody writes, or died while writing.
+    pub(super) busy: bool,
+}
+
+impl Peeked {
+    /// How many records the state counts.
+    pub(super) fn seq(&self) -> Option<u64> {
+        self.state.as_ref().map(|state| state.seq)
+    }
 }
 
 /// The page in its file.
@@ -153,12 +164,18 @@ impl StatePage {
         synced.copy_from_slice(&bytes[SYNCED..SYNCED + 8]);
         let mut boot = BootId::default();
         boot.copy_from_slice(&bytes[BOOT..BOOT + 16]);
-        Ok(Peeked { state, synced: u64::from_ne_bytes(synced), went_down: boot::went_down_since(boot) })
+        let busy = bytes[BUSY..BUSY + 8].iter().any(|byte| *byte != 0);
+        Ok(Peeked { state, synced: u64::from_ne_bytes(synced), went_down: boot::went_down_since(boot), busy })
     }
 
     /// Up to which record the log is known to be on the disk.
     pub(super) fn synced(&self) -> Number {
         self.page.number(SYNCED)
+    }
+
+    /// The tag of the only writer, and of the one that writes without the lock of the file; see `turn.rs`.
+    pub(super) fn turn(&self) -> (Number, Number) {
+        (self.page.number(OWNER), self.page.number(BUSY))
     }
 
     /// Whether the machine went down since the page was last written.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -41,6 +41,9 @@ struct Queue {
     dirty: bool,
     urgent: bool,
     stop: bool,
+    /// How many wait for the next group, and how many of them it is worth waiting for.
+    waiting: usize,
+    expected: usize,
 }
 
 /// What one sync is for.
@@ -60,7 +63,8 @@ struct Done {
 
 impl Syncer {
     pub(super) fn start(files: Vec<Arc<File>>, mark: Number) -> io::Result<Self> {
-        let queue = Queue { files, ticket: 0, seq: 0, dirty: false, urgent: false, stop: false };
+        let queue =
+            Queue { files, ticket: 0, seq: 0, dirty: false, urgent: false, stop: false, waiting: 0, expected: 0 };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
@@ -99,9 +103,11 @@ impl Syncer {
         let mut done = self.shared.done.subscribe();
         let mut queue = self.shared.queue();
         let ticket = queue.ticket;
-        if done.borrow().synced < ticket && !queue.urgent {
-            queue.urgent = true;
-            self.shared.wake.notify_one();
+        if done.borrow().synced < ticket {
+            queue.waiting += 1;
+            if !std::mem::replace(&mut queue.urgent, true) || queue.waiting == queue.expected {
+                self.shared.wake.notify_one();
+            }
         }
         async move {
             let reached = done.wait_for(|done| done.synced >= ticket || done.failed >= ticket).await;
@@ -129,10 +135,13 @@ impl Shared {
     }
 
     fn run(&self) {
+        let mut took = Duration::ZERO;
         loop {
-            let group = self.next_group();
+            let group = self.next_group(took.min(GROUP));
             if group.ticket > self.done.borrow().synced {
+                let began = Instant::now();
                 self.sync(&group);
+                took = began.elapsed();
             }
             if group.stop {
                 return;
@@ -141,12 +150,19 @@ impl Shared {
     }
 
     /// Waits for a first record, then for the group to gather or for somebody who waits.
-    fn next_group(&self) -> Group {
+    ///
+    /// Whoever waited for the last group is about to write again: the first of them waits for the others, at most as
+    /// long as the last sync took, which it would wait for anyway if it were synced alone and they after it.
+    fn next_group(&self, patience: Duration) -> Group {
         let idle = |queue: &mut Queue| !queue.dirty && !queue.stop;
         let queue = self.wake.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
         let gathering = |queue: &mut Queue| !queue.urgent && !queue.stop;
         let gathered = self.wake.wait_timeout_while(queue, GROUP, gathering);
-        let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let (queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let expected = |queue: &mut Queue| queue.urgent && queue.waiting < queue.expected && !queue.stop;
+        let met = self.wake.wait_timeout_while(queue, patience, expected);
+        let (mut queue, _) = met.unwrap_or_else(PoisonError::into_inner);
+        queue.expected = std::mem::take(&mut queue.waiting);
         (queue.dirty, queue.urgent) = (false, false);
         Group { files: queue.files.clone(), ticket: queue.ticket, seq: queue.seq, stop: queue.stop }
     }

@@ -13,7 +13,8 @@ use super::chain::{Digest, FirstKey, Key, is_sealed};
 use super::files::{self, Lines, unavailable};
 use super::record::{Links, Phase};
 use super::recover::count;
-use super::state::{Anchor, Peeked, State, StatePage};
+use super::snapshot::Snapshot;
+use super::state::{Anchor, Peeked, State};
 use super::verdict::{FirstBad, Verdict};
 use crate::error::Result;
 
@@ -43,35 +44,6 @@ pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Ancho
 
 fn age_ms(anchor: &Anchor) -> u64 {
     u64::try_from(Timestamp::now().as_millisecond() - anchor.time.as_millisecond()).unwrap_or(0)
-}
-
-/// State and lengths of one moment, at which nobody was writing.
-struct Snapshot {
-    page: Peeked,
-    /// Number and length.
-    segments: Vec<(u32, u64)>,
-}
-
-impl Snapshot {
-    fn take(dir: &Path) -> io::Result<Self> {
-        let file = match files::options().open(dir.join("state")) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => None,
-            file => Some(file?),
-        };
-        if let Some(file) = &file {
-            file.lock_shared()?; // Given back when the file is closed.
-        }
-        let page = match file.as_ref().map(StatePage::peek) {
-            Some(Err(why)) if why.kind() != io::ErrorKind::UnexpectedEof => return Err(why),
-            Some(Ok(page)) => page,
-            _ => Peeked::default(),
-        };
-        let mut segments = Vec::new();
-        for number in files::segments(dir)? {
-            segments.push((number, std::fs::symlink_metadata(files::segment_path(dir, number))?.len()));
-        }
-        Ok(Self { page, segments })
-    }
 }
 
 /// A line and where it stands.

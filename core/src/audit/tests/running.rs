@@ -103,3 +103,63 @@ fn bytes_of_a_stranger_are_moved_aside() {
     assert_eq!(fs::read(home.dir().join("000001.torn.6")).expect("aside"), b"{}\n");
     assert_eq!(home.assert_sound(), 8);
 }
+
+#[test]
+fn a_writer_is_alone_until_another_comes_and_after_it_left() {
+    let home = Home::new();
+    let owner = || {
+        let page = state::StatePage::open(&home.dir()).expect("page");
+        page.turn().0.get()
+    };
+    let log = home.open();
+    let alone = owner();
+    assert_ne!(alone, 0);
+    let other = home.open();
+    assert_eq!(owner(), 0);
+    (0..3).for_each(|_| [&log, &other].into_iter().for_each(call));
+    drop(other);
+    after_a_second();
+    call(&log);
+    assert_eq!(owner(), alone);
+    call(&log);
+    assert_eq!(home.assert_sound(), 16);
+}
+
+#[test]
+fn one_that_comes_waits_for_the_only_writer_and_not_for_a_dead_one() {
+    let home = Home::new();
+    let log = home.open();
+    call(&log);
+    let (owner, busy) = state::StatePage::open(&home.dir()).expect("page").turn();
+    busy.set(owner.get());
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| home.open());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!opening.is_finished(), "it did not wait");
+        busy.set(0);
+        call(&opening.join().expect("opened"));
+    });
+    busy.set(0xdead);
+    call(&home.open());
+    assert_eq!((home.assert_sound(), busy.get()), (6, 0));
+}
+
+#[test]
+fn a_log_is_verified_while_it_is_written() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let home = Home::new();
+    let (log, stop) = (home.open_rotating_at(100_000), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                call(&log);
+            }
+        });
+        for _ in 0..20 {
+            let verdict = verify(&home.dir(), Some(&home.first), Some(&log.anchor()));
+            stop.store(!verdict.as_ref().is_ok_and(|verdict| verdict.ok), Ordering::Relaxed);
+            assert!(!stop.load(Ordering::Relaxed), "{verdict:?}");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
