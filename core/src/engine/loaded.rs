@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) sender: Arc<Sender>,
     /// What an agent chose last, read with it so that a call asks the disk for one stamp and no more.
     pub(super) state: State,
+    /// Whether the overlay holds denies that the owner lifted and no record says so yet.
+    unrecorded: bool,
     stamp: Stamp,
 }
 
@@ -64,7 +66,7 @@ impl Engine {
         }
         let stamp = Stamp::of(self);
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {
+        if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp && !loaded.unrecorded) {
             return Ok(Arc::clone(loaded));
         }
         let before = current.take();
@@ -78,7 +80,11 @@ impl Engine {
         let key = &self.opened()?.key;
         let document = owner::load_policy(&self.home, &self.config)?;
         owner::check_pin(&self.home, &self.config, key, &document)?;
-        let overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut unrecorded = overlay.has_lifted(&document.grants);
+        if unrecorded && let Some(rest) = self.without_lifted(&document)? {
+            (overlay, unrecorded) = (rest, false);
+        }
         let sender = match before {
             Some(before) if before.document.trust == document.trust => Arc::clone(&before.sender),
             _ => {
@@ -88,6 +94,6 @@ impl Engine {
         };
         let policy = Policy::new(&document, &overlay);
         let (id, state) = (COUNT.fetch_add(1, Ordering::Relaxed), State::read(&self.home));
-        Ok(Loaded { id, document, overlay, policy, sender, state, stamp })
+        Ok(Loaded { id, document, overlay, policy, sender, state, unrecorded, stamp })
     }
 }
