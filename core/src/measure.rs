@@ -62,7 +62,7 @@ pub struct Durable {
 /// `audit_unavailable` where the folder does not take the log.
 pub async fn durable(folder: &Path, each: u32, in_flight: u32) -> Result<Durable> {
     AuditLog::create(folder, &FirstKey::make()?)?;
-    let log = AuditLog::open(folder, Options { durable: true })?;
+    let log = AuditLog::open(folder, Options { durable: true, ..Options::default() })?;
     let before = bare_sync(folder, in_flight)?;
     let began = Instant::now();
     let tasks = (0..in_flight).map(|_| {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::chain;
 use super::event::Ended;
 use super::files::{self, unavailable};
+use super::outside::Outside;
 use super::record::{self, Phase, Time};
 use super::recover::{self, Recovered};
 use super::state::{State, StatePage};
@@ -30,11 +31,13 @@ pub(super) struct Tuning {
     pub(super) rotate_at: u64,
     /// Milliseconds since 1970.
     pub(super) clock: fn() -> u64,
+    /// Where the end of the chain is noted outside the home.
+    pub(super) outside: Option<Outside>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { rotate_at: 16 << 20, clock: unix_ms }
+        Self { rotate_at: 16 << 20, clock: unix_ms, outside: None }
     }
 }
 
@@ -89,7 +92,7 @@ impl Core {
         page.note_boot();
         let opened = open_segment(dir, state.segment).and_then(|file| {
             let place = Place { segment: state.segment, offset: state.length };
-            let syncer = Syncer::start(unsynced(dir, state.segment, &file), page.synced())?;
+            let syncer = Syncer::start(unsynced(dir, state.segment, &file), page.synced(), tuning.outside)?;
             Ok((Writer::register(dir, place)?, syncer, file))
         });
         let (writer, sync, file) = opened.map_err(|why| unavailable("opened", &why))?;
@@ -219,7 +222,7 @@ impl Core {
         self.page.store(&state);
         self.page.set_pending(false);
         self.head = (state.seq, digest);
-        self.sync.written(state.seq);
+        self.sync.written(state.seq, digest);
         Ok(state)
     }
 

@@ -11,6 +11,7 @@ use super::append::{Core, Entry, Tuning};
 use super::chain::FirstKey;
 use super::event::{DenyChange, Ended, Event, Outcome, Reason};
 use super::files::{self, unavailable};
+use super::outside::Outside;
 use super::record::{Phase, write_event};
 use super::recover;
 #[cfg(test)]
@@ -29,6 +30,8 @@ const MOST_OWED: usize = 4096;
 pub(crate) struct Options {
     /// Whether [`AuditLog::make_durable`] waits for the disk.
     pub(crate) durable: bool,
+    /// Where the end of the chain is noted outside the home.
+    pub(crate) outside: Option<Outside>,
 }
 
 /// The log. Cheap to clone; any number of threads and processes may write to one folder.
@@ -84,7 +87,7 @@ impl AuditLog {
     /// # Errors
     /// `audit_unavailable` where it cannot be written or does not continue from its last record.
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self> {
-        Self::open_with(dir, options, Tuning::default())
+        Self::open_with(dir, options, Tuning { outside: options.outside, ..Tuning::default() })
     }
 
     pub(super) fn open_with(dir: &Path, options: Options, tuning: Tuning) -> Result<Self> {

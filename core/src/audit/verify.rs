@@ -3,7 +3,7 @@
 //! Without the first key the chain, the state and the anchor are checked, and with it every MAC. Nothing in the folder
 //! names a place outside, so a moved or copied home verifies too.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 
@@ -22,10 +22,17 @@ use crate::error::Result;
 ///
 /// # Errors
 /// `audit_unavailable` where it cannot be read at all. What is wrong *in* it is the verdict's.
-pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Anchor>) -> Result<Verdict> {
+pub(crate) fn verify<'a>(
+    dir: &Path,
+    first: Option<&FirstKey>,
+    anchors: impl IntoIterator<Item = &'a Anchor>,
+) -> Result<Verdict> {
+    let mut anchors: Vec<_> = anchors.into_iter().collect();
+    anchors.sort_by_key(|anchor| anchor.seq);
+    let newest = anchors.iter().max_by_key(|anchor| anchor.time).copied();
     let check = || {
         let snapshot = Snapshot::take(dir)?;
-        let mut walk = Walk::new(&snapshot.page, first, anchor);
+        let mut walk = Walk::new(&snapshot.page, first, anchors.clone().into());
         let first_bad = walk.all(dir, &snapshot)?.or_else(|| walk.at_the_end(&snapshot));
         Ok(Verdict {
             ok: first_bad.is_none(),
@@ -35,7 +42,7 @@ pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Ancho
             open_calls: walk.open.len(),
             torn: walk.torn,
             macs_checked: first.is_some(),
-            anchor_age_ms: anchor.map(age_ms),
+            anchor_age_ms: newest.map(age_ms),
             first_bad,
         })
     };
@@ -77,7 +84,8 @@ enum Step {
 struct Walk<'a> {
     /// The state as the folder has it; once all it counts is passed, it counts on.
     state: Option<State>,
-    anchor: Option<&'a Anchor>,
+    /// Those not passed yet, in the order of the log.
+    anchors: VecDeque<&'a Anchor>,
     key: Option<Key>,
     seq: u64,
     last: Digest,
@@ -95,10 +103,10 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(page: &Peeked, first: Option<&FirstKey>, anchor: Option<&'a Anchor>) -> Self {
+    fn new(page: &Peeked, first: Option<&FirstKey>, anchors: VecDeque<&'a Anchor>) -> Self {
         Self {
             state: page.state.clone(),
-            anchor,
+            anchors,
             key: first.map(FirstKey::key),
             seq: 0,
             last: Digest::default(),
@@ -220,7 +228,7 @@ impl<'a> Walk<'a> {
         if self.unmended() == lost {
             return Some(Step::Bad(self.at.bad("the state does not count it"))); // It went down again: moved aside.
         }
-        if self.anchor.is_some_and(|anchor| (self.seq + 1..=self.seq + lost).contains(&anchor.seq)) {
+        if self.anchors.iter().any(|anchor| (self.seq + 1..=self.seq + lost).contains(&anchor.seq)) {
             return Some(Step::Bad(self.at.bad("the anchor remembers a record that is said to be lost")));
         }
         (self.seq, self.lost, self.key) = (self.seq + lost, self.lost + lost, key);
@@ -258,12 +266,21 @@ impl<'a> Walk<'a> {
             Phase::Begun => drop(self.open.insert(links.call.to_owned())),
             Phase::Ended => drop(self.open.remove(links.call)),
         }
-        match self.anchor {
-            Some(anchor) if anchor.seq == self.seq && Digest::parse(&anchor.hash) != Some(digest) => {
-                Step::Bad(self.at.bad("the anchor remembers another record here: the log was rewritten"))
-            }
-            _ => Step::Sound,
+        if self.is_contradicted(digest) {
+            return Step::Bad(self.at.bad("the anchor remembers another record here: the log was rewritten"));
         }
+        Step::Sound
+    }
+
+    /// Whether an anchor remembers something else at this place. Passes those of the places before.
+    fn is_contradicted(&mut self, digest: Digest) -> bool {
+        while let Some(anchor) = self.anchors.front().copied().filter(|anchor| anchor.seq <= self.seq) {
+            self.anchors.pop_front();
+            if anchor.seq == self.seq && Digest::parse(&anchor.hash) != Some(digest) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What only the end of the log can tell.
@@ -279,7 +296,7 @@ impl<'a> Walk<'a> {
         if let Some(bad) = missing(state.map_or(0, |state| state.seq), "the state").filter(|_| !unmended) {
             return Some(bad);
         }
-        if let Some(bad) = missing(self.anchor.map_or(0, |anchor| anchor.seq), "the anchor") {
+        if let Some(bad) = missing(self.anchors.back().map_or(0, |anchor| anchor.seq), "the anchor") {
             return Some(bad);
         }
         if unmended {

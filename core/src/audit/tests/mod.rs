@@ -3,6 +3,7 @@
 mod crash;
 mod evidence;
 mod log;
+mod outside;
 mod power;
 mod reading;
 mod running;
