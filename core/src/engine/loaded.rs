@@ -23,6 +23,8 @@ pub(crate) struct Loaded {
     pub(crate) sender: Arc<Sender>,
     /// What an agent chose last, read with it so that a call asks the disk for one stamp and no more.
     pub(super) state: State,
+    /// Whether the overlay holds denies that the owner lifted and no record says so yet.
+    unrecorded: bool,
     stamp: Stamp,
 }
 
@@ -30,6 +32,13 @@ pub(crate) struct Loaded {
 pub(super) struct Current {
     loaded: Arc<Loaded>,
     epoch: Option<u64>,
+}
+
+impl Current {
+    /// Whether the files are as they were, and all that follows from them is on record.
+    fn is_of(&self, stamp: Stamp) -> bool {
+        self.loaded.stamp == stamp && !self.loaded.unrecorded
+    }
 }
 
 /// The files a loaded policy comes from.
@@ -70,6 +79,7 @@ impl Engine {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let (Some(current), Some(_)) = (&*current, epoch)
             && current.epoch == epoch
+            && !current.loaded.unrecorded
         {
             return Ok(Arc::clone(&current.loaded));
         }
@@ -78,7 +88,7 @@ impl Engine {
             return Err(owner::locked());
         }
         let stamp = Stamp::of(self);
-        if let Some(current) = current.as_mut().filter(|current| current.loaded.stamp == stamp) {
+        if let Some(current) = current.as_mut().filter(|current| current.is_of(stamp)) {
             current.epoch = epoch;
             return Ok(Arc::clone(&current.loaded));
         }
@@ -93,7 +103,11 @@ impl Engine {
         let key = &self.opened()?.key;
         let document = owner::load_policy(&self.home, &self.config)?;
         owner::check_pin(&self.home, &self.config, key, &document)?;
-        let overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut unrecorded = overlay.has_lifted(&document.grants);
+        if unrecorded && let Some(rest) = self.without_lifted(&document)? {
+            (overlay, unrecorded) = (rest, false);
+        }
         let sender = match before {
             Some(before) if before.document.trust == document.trust => Arc::clone(&before.sender),
             _ => {
@@ -103,6 +117,6 @@ impl Engine {
         };
         let policy = Policy::new(&document, &overlay);
         let (id, state) = (COUNT.fetch_add(1, Ordering::Relaxed), State::read(&self.home));
-        Ok(Loaded { id, document, overlay, policy, sender, state, stamp })
+        Ok(Loaded { id, document, overlay, policy, sender, state, unrecorded, stamp })
     }
 }

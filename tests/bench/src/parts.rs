@@ -1,6 +1,7 @@
 //! The parts that no single call shows: the scan and the audit log. One line each: name, number, unit.
 
 use std::io::Write;
+use std::path::Path;
 
 use agentsecrets::measure;
 
@@ -29,6 +30,17 @@ pub(crate) fn run() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let seconds = measure::audit(&folder.path().join("audit"), 20_000)?;
     writeln!(out, "audit: a record, sync off the path\t{:.2}\tµs", seconds * 1e6 / 40_000.0)?;
+    durable(&folder.path().join("durable"), 64, &mut out)
+}
+
+/// Records that are waited for, and what the disk of this run can do: a group of all that are in flight each sync.
+fn durable(folder: &Path, in_flight: u32, out: &mut impl Write) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(measure::durable(folder, 300, in_flight))?;
+    writeln!(out, "audit: durable, {in_flight} in flight\t{:.0}\trecords/s", done.records)?;
+    writeln!(out, "audit: a bare append and fdatasync of {in_flight} records\t{:.0}\tµs", done.sync_us)?;
+    let share = done.records * done.sync_us / 1e6 / f64::from(in_flight);
+    writeln!(out, "audit: durable, of what that sync allows\t{share:.2}\t×")?;
     Ok(())
 }
 
