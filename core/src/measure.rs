@@ -74,7 +74,7 @@ pub async fn durable(folder: &Path, each: u32, in_flight: u32) -> Result<Durable
                 open.push(log.begin(&event)?);
                 log.make_durable().await?;
             }
-            Result::Ok(open)
+            Result::<_, Error>::Ok(open)
         })
     });
     let mut open = Vec::new();
