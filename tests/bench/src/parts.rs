@@ -45,7 +45,9 @@ fn durable(folder: &Path, in_flight: u32, out: &mut impl Write) -> Result<()> {
 }
 
 /// What a body made by someone who knows the values may cost: a name, values, and the text that is repeated.
-fn hostile() -> Vec<(&'static str, Vec<Vec<u8>>, Vec<u8>)> {
+type Case = (&'static str, Vec<Vec<u8>>, Vec<u8>);
+
+fn hostile() -> Vec<Case> {
     let escaped = |text: &[u8]| text.iter().flat_map(|byte| format!("%{byte:02x}").into_bytes()).collect::<Vec<u8>>();
     let with = |value: &[u8]| (0..60).map(|number| self::value(number, 20)).chain([value.to_vec()]).collect::<Vec<_>>();
     let alike = |front: &[u8]| (0..100).map(|number| [front, &value(number, 24)].concat()).collect::<Vec<_>>();
