@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
-    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct, Status,
+    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetManyRequest, SetRequest, SignedAct,
+    Status,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -171,6 +172,25 @@ impl Client {
         match &self.inner.backend {
             Backend::Broker(link) => link.set(&request, value).await,
             Backend::InProcess(engine) => engine.set(&request, value).await,
+        }
+    }
+
+    /// Stores values under new names, or over old ones with the owner's act: all of them or none.
+    ///
+    /// # Errors
+    /// Those of [`set`](Self::set), and `invalid_call` for a name that is there twice.
+    pub async fn set_many(
+        &self,
+        secrets: Vec<(SecretName, SecretInput)>,
+        weak: bool,
+        act: Option<SignedAct>,
+    ) -> Result<Vec<SecretInfo>> {
+        let (names, values): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
+        let lengths = values.iter().map(SecretInput::len).collect();
+        let request = SetManyRequest { selection: self.inner.selection.clone(), names, lengths, weak, act };
+        match &self.inner.backend {
+            Backend::Broker(link) => link.set_many(&request, values).await,
+            Backend::InProcess(engine) => engine.set_many(&request, values).await,
         }
     }
 

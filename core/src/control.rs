@@ -78,6 +78,20 @@ pub(crate) struct SetRequest {
     pub(crate) act: Option<SignedAct>,
 }
 
+/// New values' destinations, in the order of the values: all of them are stored or none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SetManyRequest {
+    pub(crate) selection: Selection,
+    pub(crate) names: Vec<SecretName>,
+    /// The values' lengths, in bytes.
+    #[serde(default)]
+    pub(crate) lengths: Vec<usize>,
+    #[serde(default)]
+    pub(crate) weak: bool,
+    #[serde(default)]
+    pub(crate) act: Option<SignedAct>,
+}
+
 /// A secret as it is listed: its name and history, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretInfo {

@@ -13,6 +13,7 @@ mod needles;
 mod open;
 mod place;
 mod placeholders;
+mod setting;
 mod state;
 
 use std::time::Instant;

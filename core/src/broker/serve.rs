@@ -12,11 +12,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
-    broken, json_header, status_of,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH, SET_PATH, TAIL,
+    TailHeader, broken, json_header, status_of,
 };
 use crate::call::{Auth, Body, ByteStream, Style};
-use crate::control::{Question, SetRequest, WireError};
+use crate::control::{Question, SetManyRequest, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::resolve::SecretInput;
@@ -24,6 +24,8 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
+/// The most values that are set at once, in bytes.
+const MAX_SET: usize = 64 << 20;
 /// The longest body kept for a retry or redirect, in bytes; a longer one is passed on as it comes.
 const MAX_REPLAYED: u64 = 8 << 20;
 /// The longest body that a value is written into, in bytes.
@@ -79,6 +81,11 @@ impl Service {
                     serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the set header is not readable"))?;
                 let value = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
                 serde_json::to_value(self.engine.set(&said, value).await?)
+                    .map_err(|_| broken("an answer cannot be written"))?
+            }
+            (&Method::POST, SET_MANY_PATH) => {
+                let (said, values) = parse_many(&collected(body, MAX_SET).await?)?;
+                serde_json::to_value(self.engine.set_many(&said, values).await?)
                     .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, FINISH_PATH) => {
@@ -205,8 +212,28 @@ impl Stream for Received {
     }
 }
 
+/// The names of a request and the values behind them.
+fn parse_many(whole: &[u8]) -> Result<(SetManyRequest, Vec<SecretInput>)> {
+    let cut = || broken("the values are cut off");
+    let (length, rest) = whole.split_first_chunk::<4>().ok_or_else(cut)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
+    let (text, mut rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    let said: SetManyRequest = serde_json::from_slice(text).map_err(|_| broken("the set request is not readable"))?;
+    let mut values = Vec::with_capacity(said.lengths.len());
+    for length in &said.lengths {
+        let (value, after) = rest.split_at_checked(*length).ok_or_else(cut)?;
+        values.push(SecretInput::from_bytes(value.to_vec())?);
+        rest = after;
+    }
+    if rest.is_empty() { Ok((said, values)) } else { Err(broken("there are more values than names")) }
+}
+
 async fn limited(body: Incoming) -> Result<Bytes> {
-    match Limited::new(body, MAX_QUESTION).collect().await {
+    collected(body, MAX_QUESTION).await
+}
+
+async fn collected(body: Incoming, limit: usize) -> Result<Bytes> {
+    match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(why) if why.is::<LengthLimitError>() => Err(broken("the question is too long")),
         Err(_) => Err(broken("the question broke off")),

@@ -8,15 +8,14 @@ use super::state::State;
 use crate::audit::{DenyChange, Event, Identity};
 use crate::context::{Place, STANDARD_ENVIRONMENTS, Selection};
 use crate::control::{
-    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SetRequest,
-    SignedAct, Status,
+    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SignedAct, Status,
 };
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::owner;
 use crate::policy::{DenyEntry, Rule};
-use crate::resolve::{SecretInput, in_background};
+use crate::resolve::in_background;
 use crate::secret_ref::{Label, SecretName};
-use crate::store::{Expectation, HomeLock, Listed, NewSecret};
+use crate::store::{HomeLock, Listed};
 
 impl Engine {
     /// Answers a question.
@@ -46,27 +45,6 @@ impl Engine {
         }
     }
 
-    /// Stores a value under a new name, or over an old one with the owner's act.
-    pub(crate) async fn set(self: &Arc<Self>, said: &SetRequest, value: SecretInput) -> Result<SecretInfo> {
-        let (engine, said) = (Arc::clone(self), said.clone());
-        in_background(move || {
-            let place = engine.place(&said.selection)?;
-            let exists = engine.listed(&place, &said.name)?;
-            let expectation = match (&exists, &said.act) {
-                (None, _) => Expectation::New,
-                (Some(listed), act) => {
-                    engine.authorised(act.as_ref(), ActKind::Overwrite, &place, listed)?;
-                    Expectation::Overwrite
-                }
-            };
-            let secret = NewSecret { name: said.name.clone(), input: value, weak: said.weak };
-            engine.vault()?.set(&place.in_store(), secret, expectation)?;
-            let info = engine.secrets(&place)?.into_iter().find(|info| info.name == said.name);
-            info.ok_or_else(|| Error::new(ErrorCode::StoreUnavailable, "another process deleted the name at once"))
-        })
-        .await
-    }
-
     fn delete(&self, place: &Place, name: &SecretName, act: Option<&SignedAct>) -> Result<()> {
         let listed = self.listed(place, name)?;
         if let Some(listed) = &listed {
@@ -76,7 +54,13 @@ impl Engine {
     }
 
     /// Refuses unless the owner signed this very act on this very record.
-    fn authorised(&self, act: Option<&SignedAct>, kind: ActKind, place: &Place, listed: &Listed) -> Result<()> {
+    pub(super) fn authorised(
+        &self,
+        act: Option<&SignedAct>,
+        kind: ActKind,
+        place: &Place,
+        listed: &Listed,
+    ) -> Result<()> {
         let refused = |what: &str| {
             Error::new(ErrorCode::OwnerRequired, format!("{} {what}", listed.name))
                 .with_hint("run the command at a terminal, or give the passphrase with --passphrase-fd N")
@@ -95,7 +79,7 @@ impl Engine {
         Ok(self.vault()?.list(&place.in_store())?.into_iter().find(|listed| listed.name == *name))
     }
 
-    fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
+    pub(super) fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
         let loaded = self.loaded()?;
         let granted = |name: &SecretName| {
             let own = loaded
