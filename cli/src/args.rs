@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Deny(commands::deny::Deny),
     Grants(commands::grants::Grants),
     #[command(subcommand)]
+    Agent(commands::agent::Agent),
+    #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),
     Logs(commands::logs::Logs),

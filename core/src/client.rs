@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
-    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct, Status,
+    AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct,
+    Status, TokenInfo,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -252,6 +253,30 @@ impl Client {
     /// `project_not_linked` for a directory or project that the owner never linked, `project_not_found`.
     pub async fn use_project(&self, project: Label) -> Result<()> {
         self.ask(Ask::UseProject { project }).await
+    }
+
+    /// The agents of the project in use.
+    ///
+    /// # Errors
+    /// `policy_invalid`, and those of reaching the backend.
+    pub async fn agents(&self) -> Result<Vec<AgentInfo>> {
+        self.ask(Ask::Agents).await
+    }
+
+    /// The tokens of the project in use, or of one agent.
+    ///
+    /// # Errors
+    /// `invalid_call` for an agent that is not registered, `policy_invalid`.
+    pub async fn agent_tokens(&self, agent: Option<Label>) -> Result<Vec<TokenInfo>> {
+        self.ask(Ask::Tokens { agent }).await
+    }
+
+    /// Revokes a token, at once and for good.
+    ///
+    /// # Errors
+    /// `invalid_call` for an id that is no token's, `store_locked`.
+    pub async fn revoke_agent_token(&self, id: String) -> Result<TokenInfo> {
+        self.ask(Ask::RevokeToken { id }).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {

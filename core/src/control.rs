@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod agents;
+
+pub use agents::{AgentInfo, TokenInfo};
+
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
 use crate::secret_ref::{Label, SecretName};
@@ -23,6 +27,9 @@ pub(crate) enum Ask {
     Deny { name: SecretName, rules: Vec<String> },
     Delete { name: SecretName, act: Option<SignedAct> },
     Anchor,
+    Agents,
+    Tokens { agent: Option<Label> },
+    RevokeToken { id: String },
 }
 
 /// A question with the selection it is asked under.
@@ -129,6 +136,9 @@ pub struct GrantInfo {
     pub private: bool,
     /// Caller's headers it permits besides.
     pub permit_headers: Vec<String>,
+    /// The only agent it is for; none named means every caller.
+    #[serde(default)]
+    pub agent: Option<Label>,
     /// `active`, `expired` or `denied`.
     pub state: String,
 }
@@ -158,6 +168,9 @@ pub struct Status {
     pub project: Option<Label>,
     /// The environment in use.
     pub environment: Option<Label>,
+    /// The agent that asks, where its token says so.
+    #[serde(default)]
+    pub agent: Option<Label>,
     /// How many secrets the environment holds; absent while locked.
     pub secrets: Option<usize>,
     /// How many grants the project has.

@@ -1,5 +1,6 @@
 //! One file a command. What several need is here: the way to the engine, and to the owner's child.
 
+pub(crate) mod agent;
 pub(crate) mod allow;
 pub(crate) mod broker;
 pub(crate) mod call;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Allow(allow) => allow.run(output),
         Command::Deny(deny) => deny.run(output),
         Command::Grants(grants) => grants.run(output),
+        Command::Agent(agent) => agent.run(output),
         Command::Trust(trust) => trust.run(output),
         Command::Call(call) => call.run(output),
         Command::Logs(logs) => logs.run(output),

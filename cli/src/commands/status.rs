@@ -47,6 +47,9 @@ fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
         ("project", or_none(status.project.as_ref().map(ToString::to_string))),
         ("environment", or_none(status.environment.as_ref().map(ToString::to_string))),
     ];
+    if let Some(agent) = &status.agent {
+        pairs.push(("agent", agent.to_string()));
+    }
     if let Some(count) = status.secrets {
         pairs.push(("secrets", count.to_string()));
     }

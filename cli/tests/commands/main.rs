@@ -1,5 +1,6 @@
 //! The real executable, in homes of its own: what it does, what it says, and what it never says.
 
+mod agents;
 mod answers;
 mod authority;
 mod call;

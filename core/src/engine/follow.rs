@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use super::caller::Caller;
 use super::closing::Limits;
 use super::open::Engine;
 use crate::call::{Body, Call};
@@ -26,11 +27,12 @@ impl Engine {
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
+        let caller = Caller { place, token: selection.agent_token.clone(), started };
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
         loop {
             let again = call.replay();
             let may_retry = retries < call.retries && call.method.is_idempotent();
-            let answered = self.once(call, &place, started).await;
+            let answered = self.once(call, &caller).await;
             let Some(mut next) = again else { return answered };
             let wait =
                 worth_retrying(&answered, pause).filter(|wait| Instant::now() + *wait < limits.deadline().into_std());

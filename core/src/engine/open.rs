@@ -1,11 +1,11 @@
 //! What an engine is made of, and how it is opened.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
+use super::caller::{Caller, Who};
 use super::loaded::{Files, Loaded};
 use super::needles::Needles;
-use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
+use crate::audit::{self, AuditLog, Event, MethodName, PathTemplate};
 use crate::call::Call;
 use crate::context::Place;
 use crate::crypto::UseKey;
@@ -106,10 +106,9 @@ impl Engine {
     }
 
     /// Records a call that was refused before it began.
-    pub(super) fn denied(&self, call: &Call, place: &Place, why: Error, started: Instant) -> Error {
-        let why = self.unknown_name(call, place).unwrap_or(why);
-        let event = self.event(call, place, None);
-        self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
+    pub(super) fn denied(&self, call: &Call, caller: &Caller, who: &Who, why: Error) -> Error {
+        let event = self.event(call, &caller.place, who, None);
+        self.audit.denied(&event, why.code(), caller.started.elapsed()).err().unwrap_or(why)
     }
 
     /// Why a refused call could not have been permitted: a name that is not there says more than a missing grant.
@@ -120,9 +119,10 @@ impl Engine {
     }
 
     /// What is known of a call before it is made. Its path is templated by the rule that permitted it.
-    pub(super) fn event(&self, call: &Call, place: &Place, permitted: Option<&Permitted>) -> Event {
+    pub(super) fn event(&self, call: &Call, place: &Place, who: &Who, permitted: Option<&Permitted>) -> Event {
         let pattern = permitted.and_then(Permitted::path_pattern).map(|pattern| pattern.as_str());
         Event {
+            agent: who.agent.clone(),
             workspace: Some(place.workspace.clone()),
             project: Some(place.project.clone()),
             environment: Some(place.environment.clone()),
@@ -131,7 +131,7 @@ impl Engine {
             method: Some(MethodName::of(&call.method)),
             origin: Some(call.url.origin().clone()),
             path: Some(PathTemplate::new(call.url.path(), pattern)),
-            ..Event::new(Identity::Anonymous, self.isolation)
+            ..Event::new(who.identity, self.isolation)
         }
     }
 }

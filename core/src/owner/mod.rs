@@ -12,6 +12,7 @@ mod policy_file;
 mod process;
 mod prompt;
 mod signer;
+mod token;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use keys::Unlocked;
@@ -19,6 +20,7 @@ pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, i
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use signer::Owner;
+pub use token::{NewToken, TokenSink};
 
 pub(crate) use deny_file::{load as load_denies, save as save_denies};
 pub(crate) use keys::{locked, open_use_key};

@@ -115,7 +115,7 @@ pub(crate) fn asking_tree() -> String {
     names.join(" < ")
 }
 
-fn open_fd(number: i32) -> Result<File> {
+pub(super) fn open_fd(number: i32) -> Result<File> {
     // SAFETY: fcntl only asks; a descriptor that is open is duplicated, so that closing ours leaves the caller's.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {

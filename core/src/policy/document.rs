@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::Agent;
 use super::grant::Grant;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
@@ -42,6 +43,9 @@ pub(crate) struct Document {
     pub(crate) audit: AuditSettings,
     /// The project where nothing else chooses one.
     pub(crate) default_project: Uuid,
+    /// Who may call, in the projects where that is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) agents: Vec<Agent>,
 }
 
 /// A workspace.
@@ -125,6 +129,7 @@ impl Document {
             allowlist: None,
             trust: Vec::new(),
             audit: AuditSettings::default(),
+            agents: Vec::new(),
         }
     }
 
@@ -195,6 +200,9 @@ impl Document {
         }
         if !self.grants.iter().all(|grant| known(grant.project) && grant.is_sound()) {
             return Err(invalid("the policy has a grant of no project, or one that opens what no grant may"));
+        }
+        if !self.agents_are_sound() {
+            return Err(invalid("the policy has an agent twice, or one of no project"));
         }
         Ok(())
     }

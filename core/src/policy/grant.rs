@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::Bound;
 use super::rule::Rule;
 use super::slot::{Slot, needs_path};
 use super::text;
@@ -57,6 +58,9 @@ pub(crate) struct Terms {
     /// The headers a caller may set beside the value that are refused otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
     pub(crate) permit_headers: Vec<HeaderName>,
+    /// The only agent, or `None` for every caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<Bound>,
 }
 
 impl Terms {
@@ -70,6 +74,7 @@ impl Terms {
             expires: None,
             private: false,
             permit_headers: Vec::new(),
+            agent: None,
         }
     }
 

@@ -8,6 +8,7 @@
 #![allow(unused_imports)] // Until the engine joins the stages.
 
 mod acts;
+mod agent;
 mod change;
 mod check;
 mod deny;
@@ -22,6 +23,7 @@ mod rule;
 mod slot;
 mod text;
 
+pub(crate) use agent::{Agent, Bound, Token};
 pub(crate) use change::Change;
 pub(crate) use check::{Asked, Checked, Permitted, Policy};
 pub(crate) use deny::{DenyEntry, DenyOverlay};

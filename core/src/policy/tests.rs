@@ -1,6 +1,7 @@
 //! The policy against its vectors, and against what no vector thought of.
 
 mod acts;
+mod agents;
 mod kit;
 mod properties;
 mod refusals;

@@ -85,6 +85,7 @@ impl Set {
             expires: None,
             private: false,
             permit_headers: Vec::new(),
+            agent: None,
         };
         allow.check()?;
         Ok(Some(allow))
