@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Grants(commands::grants::Grants),
     #[command(subcommand)]
     Agent(commands::agent::Agent),
+    Limit(commands::limit::Limit),
     #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
-    AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct,
-    Status, TokenInfo,
+    AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, LimitInfo, ProjectInfo, Question, SecretInfo, SetRequest,
+    SignedAct, Status, TokenInfo,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -269,6 +269,14 @@ impl Client {
     /// `invalid_call` for an agent that is not registered, `policy_invalid`.
     pub async fn agent_tokens(&self, agent: Option<Label>) -> Result<Vec<TokenInfo>> {
         self.ask(Ask::Tokens { agent }).await
+    }
+
+    /// The limits of the project in use, and how much of each is used.
+    ///
+    /// # Errors
+    /// `store_locked`, `policy_invalid`, and those of reaching the backend.
+    pub async fn limits(&self) -> Result<Vec<LimitInfo>> {
+        self.ask(Ask::Limits).await
     }
 
     /// Revokes a token, at once and for good.

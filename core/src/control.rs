@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 mod agents;
 
-pub use agents::{AgentInfo, TokenInfo};
+pub use agents::{AgentInfo, LimitInfo, TokenInfo};
 
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
@@ -30,6 +30,7 @@ pub(crate) enum Ask {
     Agents,
     Tokens { agent: Option<Label> },
     RevokeToken { id: String },
+    Limits,
 }
 
 /// A question with the selection it is asked under.
@@ -139,6 +140,9 @@ pub struct GrantInfo {
     /// The only agent it is for; none named means every caller.
     #[serde(default)]
     pub agent: Option<Label>,
+    /// The limits that its calls count under.
+    #[serde(default)]
+    pub limits: Vec<String>,
     /// `active`, `expired` or `denied`.
     pub state: String,
 }
@@ -175,6 +179,9 @@ pub struct Status {
     pub secrets: Option<usize>,
     /// How many grants the project has.
     pub grants: Option<usize>,
+    /// How many limits the project has.
+    #[serde(default)]
+    pub limits: Option<usize>,
     /// The policy's serial number.
     pub policy_serial: Option<u64>,
     /// Why the selection or policy is not usable, where it is not.

@@ -9,6 +9,7 @@ mod asking;
 mod caller;
 mod closing;
 mod follow;
+mod limits;
 mod loaded;
 mod needles;
 mod open;
@@ -31,9 +32,9 @@ impl Engine {
     /// One request: policy, resolve, inject, send, redact, with the audit around them.
     async fn once(&self, call: Call, caller: &Caller) -> Result<Response> {
         let loaded = self.loaded()?;
-        let admitted = self.admit(&loaded, &call, caller)?;
-        let event = self.event(&call, &caller.place, &admitted.who, Some(&admitted.permitted));
-        let begun = self.audit.begin(&event)?;
+        let mut admitted = self.admit(&loaded, &call, caller)?;
+        self.count(&loaded, &mut admitted, caller).await?;
+        let begun = self.audit.begin(&admitted.event)?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, caller.started));
         match limits.hold(self.through(call, caller, &loaded, admitted, &begun)).await {
             Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits)),

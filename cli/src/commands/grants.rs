@@ -46,6 +46,7 @@ fn row(grant: &GrantInfo) -> Vec<String> {
     if let Some(agent) = &grant.agent {
         limits.push(format!("for {agent} only"));
     }
+    limits.extend(grant.limits.iter().cloned());
     if let Some(environment) = &grant.environment {
         limits.push(format!("in {environment}"));
     }

@@ -10,6 +10,7 @@ pub(crate) mod doctor;
 pub(crate) mod environment;
 pub(crate) mod grants;
 pub(crate) mod init;
+pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod project;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Deny(deny) => deny.run(output),
         Command::Grants(grants) => grants.run(output),
         Command::Agent(agent) => agent.run(output),
+        Command::Limit(limit) => limit.run(output),
         Command::Trust(trust) => trust.run(output),
         Command::Call(call) => call.run(output),
         Command::Logs(logs) => logs.run(output),

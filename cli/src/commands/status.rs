@@ -56,6 +56,9 @@ fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
     if let Some(count) = status.grants {
         pairs.push(("grants", count.to_string()));
     }
+    if let Some(count) = status.limits.filter(|count| *count > 0) {
+        pairs.push(("limits", count.to_string()));
+    }
     if let Some(serial) = status.policy_serial {
         pairs.push(("policy", format!("number {serial}")));
     }

@@ -6,5 +6,6 @@ mod authority;
 mod call;
 mod dotenv;
 mod first_time;
+mod limits;
 mod stage;
 mod terminal;

@@ -46,6 +46,7 @@ impl Engine {
             Ask::Anchor => json(&self.audit.anchor()?),
             Ask::Agents => json(&self.agents(selection)?),
             Ask::Tokens { agent } => json(&self.tokens(selection, agent.as_ref())?),
+            Ask::Limits => json(&self.limits(selection)?),
             Ask::RevokeToken { id } => json(&self.revoke(selection, id)?),
         }
     }
@@ -164,6 +165,7 @@ impl Engine {
             private: grant.terms.private,
             permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
             agent: grant.terms.agent.as_ref().map(|bound| bound.name.clone()),
+            limits: loaded.document.limits_of(grant),
             state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",
                 (true, false) => "expired",
@@ -291,6 +293,9 @@ impl Engine {
             secrets,
             grants,
             agent: agent.as_ref().and_then(|agent| Some(agent.as_ref().ok()?.as_ref()?.name.clone())),
+            limits: loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
+                loaded.document.limits.iter().filter(|limit| limit.subject.project == place.project_id).count()
+            }),
             policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
             problem: loaded
                 .as_ref()

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 
 use super::loaded::Loaded;
 use super::open::Engine;
-use crate::audit::{AgentName, Identity};
+use crate::audit::{AgentName, Event, Identity};
 use crate::call::Call;
 use crate::context::{AgentToken, Place, Selection};
 use crate::error::{Error, ErrorCode, Result};
-use crate::policy::{Agent, Permitted};
+use crate::policy::{Agent, Limit, Permitted};
 use crate::secret_ref::SecretName;
 
 /// Where a call is made, by what, and since when.
@@ -31,7 +31,10 @@ pub(super) struct Who {
 /// A call that may be made, and who makes it.
 pub(super) struct Admitted {
     pub(super) permitted: Permitted,
-    pub(super) who: Who,
+    /// What the audit says of it.
+    pub(super) event: Event,
+    /// The limits it counts under.
+    pub(super) limits: Vec<Limit>,
     /// The names the caller may read in an answer; `None` is all of them.
     pub(super) visible: Option<HashSet<SecretName>>,
 }
@@ -43,12 +46,23 @@ impl Engine {
         let checked = agent.and_then(|agent| {
             let permitted = super::asking::check(&loaded.policy, call, &caller.place, agent)
                 .map_err(|why| if agent.is_some() { why } else { self.better(call, &caller.place, why) })?;
-            Ok((permitted, agent.map(|agent| loaded.document.visible_to(agent))))
+            Ok((permitted, agent))
         });
-        match checked {
-            Ok((permitted, visible)) => Ok(Admitted { permitted, who, visible }),
-            Err(why) => Err(self.denied(call, caller, &who, why)),
-        }
+        let (permitted, agent) = checked.map_err(|why| {
+            let event = self.event(call, &caller.place, &who, None);
+            self.denied(&event, caller, why)
+        })?;
+        Ok(Admitted {
+            event: self.event(call, &caller.place, &who, Some(&permitted)),
+            limits: super::limits::counting(&loaded.document, &permitted, caller.place.project_id, agent),
+            visible: agent.map(|agent| loaded.document.visible_to(agent)),
+            permitted,
+        })
+    }
+
+    /// Records a call that was refused before it began.
+    pub(super) fn denied(&self, event: &Event, caller: &Caller, why: Error) -> Error {
+        self.audit.denied(event, why.code(), caller.started.elapsed()).err().unwrap_or(why)
     }
 
     /// A name that is not there says more than a missing grant; to an agent it would say which names there are.

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::caller::{Caller, Who};
+use super::caller::Who;
+use super::limits::Counters;
 use super::loaded::{Files, Loaded};
 use super::needles::Needles;
 use crate::audit::{self, AuditLog, Event, MethodName, PathTemplate};
@@ -31,6 +32,7 @@ pub struct Engine {
 pub(super) struct Opened {
     pub(super) key: UseKey,
     pub(super) vault: Arc<Vault>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Engine {
@@ -105,12 +107,6 @@ impl Engine {
         self.opened().map(|opened| &opened.vault)
     }
 
-    /// Records a call that was refused before it began.
-    pub(super) fn denied(&self, call: &Call, caller: &Caller, who: &Who, why: Error) -> Error {
-        let event = self.event(call, &caller.place, who, None);
-        self.audit.denied(&event, why.code(), caller.started.elapsed()).err().unwrap_or(why)
-    }
-
     /// Why a refused call could not have been permitted: a name that is not there says more than a missing grant.
     pub(super) fn unknown_name(&self, call: &Call, place: &Place) -> Option<Error> {
         let plain = call.injections.iter().filter(|injection| injection.secret.scope() == &Scope::default());
@@ -140,6 +136,7 @@ impl Opened {
     fn new(home: &Home, config: &HomeConfig, key: UseKey) -> Result<Self> {
         let store = store::open(config.store, home.root(), config.id)?;
         let vault = Arc::new(Vault::open(home.root(), config.id, store, &key)?);
-        Ok(Self { key, vault })
+        let counters = Arc::new(Counters::new(home, config, &key)?);
+        Ok(Self { key, vault, counters })
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::limit_act::SetLimit;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -52,6 +53,15 @@ pub enum PolicyAct {
         project: Label,
         /// The agent's name.
         agent: Label,
+    },
+    /// Calls are limited.
+    Limit(SetLimit),
+    /// A limit is taken away.
+    Unlimit {
+        /// The project.
+        project: Label,
+        /// The limit's id.
+        id: String,
     },
     /// A token that was made is an agent's.
     AddToken {
@@ -125,6 +135,14 @@ impl PolicyAct {
             Self::DeleteAgent { project, agent } => {
                 let project = id_of(document, project)?;
                 Ok(vec![document.delete_agent(project, agent)?])
+            }
+            Self::Limit(limit) => {
+                let project = id_of(document, &limit.project)?;
+                limit.apply(document, project)
+            }
+            Self::Unlimit { project, id } => {
+                let project = id_of(document, project)?;
+                Ok(vec![document.remove_limit(project, id)?])
             }
             Self::AddToken { project, agent, id, sha256, expires } => {
                 let project = id_of(document, project)?;

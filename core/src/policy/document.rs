@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::agent::Agent;
 use super::grant::Grant;
+use super::limit::Limit;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
@@ -46,6 +47,9 @@ pub(crate) struct Document {
     /// Who may call, in the projects where that is said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) agents: Vec<Agent>,
+    /// How many calls may be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<Limit>,
 }
 
 /// A workspace.
@@ -130,6 +134,7 @@ impl Document {
             trust: Vec::new(),
             audit: AuditSettings::default(),
             agents: Vec::new(),
+            limits: Vec::new(),
         }
     }
 
@@ -203,6 +208,9 @@ impl Document {
         }
         if !self.agents_are_sound() {
             return Err(invalid("the policy has an agent twice, or one of no project"));
+        }
+        if !self.limits_are_sound() {
+            return Err(invalid("the policy limits what it does not have"));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod acts;
 mod agents;
 mod kit;
+mod limits;
 mod properties;
 mod refusals;
 mod vectors;
