@@ -36,6 +36,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Secrets(commands::secrets::Secrets),
     Allow(commands::allow::Allow),
+    Approve(commands::approve::Approve),
     Deny(commands::deny::Deny),
     Grants(commands::grants::Grants),
     #[command(subcommand)]

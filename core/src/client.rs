@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
     AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, LimitInfo, ProjectInfo, Question, SecretInfo, SetRequest,
-    SignedAct, Status, TokenInfo,
+    SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -128,7 +128,7 @@ impl Client {
         let selection = &self.inner.selection;
         match &self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
-            Backend::InProcess(engine) => engine.call(call, selection).await,
+            Backend::InProcess(engine) => engine.call(call, selection, None).await,
         }
     }
 
@@ -277,6 +277,22 @@ impl Client {
     /// `store_locked`, `policy_invalid`, and those of reaching the backend.
     pub async fn limits(&self) -> Result<Vec<LimitInfo>> {
         self.ask(Ask::Limits).await
+    }
+
+    /// The calls that wait for a human's approval.
+    ///
+    /// # Errors
+    /// Those of reaching the backend.
+    pub async fn waiting_calls(&self) -> Result<Vec<WaitingCall>> {
+        self.ask(Ask::Approvals).await
+    }
+
+    /// Brings the owner's decision to the broker that holds the call.
+    ///
+    /// # Errors
+    /// `owner_required` for a decision that the owner did not sign, `invalid_call` where the call waits no more.
+    pub async fn decide(&self, decision: SignedDecision) -> Result<()> {
+        self.ask(Ask::Decide { decision }).await
     }
 
     /// Revokes a token, at once and for good.

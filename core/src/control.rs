@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 mod agents;
+mod approval;
 
 pub use agents::{AgentInfo, LimitInfo, TokenInfo};
+pub use approval::{Decision, SignedDecision, WaitingCall};
 
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
@@ -31,6 +33,8 @@ pub(crate) enum Ask {
     Tokens { agent: Option<Label> },
     RevokeToken { id: String },
     Limits,
+    Approvals,
+    Decide { decision: SignedDecision },
 }
 
 /// A question with the selection it is asked under.
@@ -140,6 +144,9 @@ pub struct GrantInfo {
     /// The only agent it is for; none named means every caller.
     #[serde(default)]
     pub agent: Option<Label>,
+    /// Whether a human approves each call.
+    #[serde(default)]
+    pub approve: bool,
     /// The limits that its calls count under.
     #[serde(default)]
     pub limits: Vec<String>,

@@ -5,6 +5,7 @@
 
 mod agents;
 mod answers;
+mod approvals;
 mod asking;
 mod caller;
 mod closing;
@@ -15,6 +16,8 @@ mod needles;
 mod open;
 mod place;
 mod state;
+
+use std::sync::Arc;
 
 pub use open::Engine;
 
@@ -27,6 +30,7 @@ use crate::resolve::resolve;
 use crate::response::Response;
 use crate::send::Unsent;
 use caller::{Admitted, Caller};
+use loaded::Loaded;
 
 impl Engine {
     /// One request: policy, resolve, inject, send, redact, with the audit around them.
@@ -36,7 +40,7 @@ impl Engine {
         self.count(&loaded, &mut admitted, caller).await?;
         let begun = self.audit.begin(&admitted.event)?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, caller.started));
-        match limits.hold(self.through(call, caller, &loaded, admitted, &begun)).await {
+        match limits.hold(self.through(call, caller, loaded, admitted, &begun)).await {
             Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits)),
             Err(why) => Err(closing::failed(begun, why)),
         }
@@ -46,16 +50,21 @@ impl Engine {
         &self,
         call: Call,
         caller: &Caller,
-        loaded: &loaded::Loaded,
-        admitted: Admitted,
+        mut loaded: Arc<Loaded>,
+        mut admitted: Admitted,
         _begun: &Begun,
     ) -> Result<(Head, RedactedBody)> {
+        if self.approved(&admitted, caller).await? {
+            // A human takes a while: whatever was changed meanwhile counts.
+            loaded = self.loaded()?;
+            admitted = self.permit(&loaded, &call, caller).map_err(|(_, why)| why)?;
+        }
         self.audit.make_durable().await?;
         let (place, Admitted { permitted, visible, .. }) = (&caller.place, admitted);
         let resolved = resolve(self.vault()?, place.workspace_id, permitted).await?;
         let injections = call.injections.clone();
         let (armed, forms) = arm(call, &resolved)?;
-        let scanner = self.needles.scanner(self.vault()?, loaded, place, visible, &resolved, &forms).await?;
+        let scanner = self.needles.scanner(self.vault()?, &loaded, place, visible, &resolved, &forms).await?;
         match loaded.sender.send(armed, resolved.scope()).await {
             Ok(raw) => redact(raw, scanner),
             Err(Unsent::Address(ip)) => Err(resolved.refused_address(ip, &injections)),

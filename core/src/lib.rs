@@ -33,8 +33,8 @@ pub use context::{
     AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
 };
 pub use control::{
-    Act, ActKind, AgentInfo, Checked, EnvironmentInfo, GrantInfo, LimitInfo, MemoryReport, Problem, ProjectInfo,
-    SecretInfo, SignedAct, Status, TokenInfo,
+    Act, ActKind, AgentInfo, Checked, Decision, EnvironmentInfo, GrantInfo, LimitInfo, MemoryReport, Problem,
+    ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

@@ -47,6 +47,9 @@ pub(crate) struct Allow {
     /// Only for this registered agent
     #[arg(long, value_name = "A")]
     agent: Option<String>,
+    /// Each call waits until a human approves it with `agentsecrets approve`
+    #[arg(long)]
+    approve: bool,
     /// Another project of this home than the one in use here
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -72,6 +75,7 @@ impl Allow {
             private: self.private,
             permit_headers: self.permit_headers.clone(),
             agent: self.agent.as_deref().map(Label::parse).transpose()?,
+            approve: self.approve,
         };
         let said = grant(&mut session, allow)?;
         output.show(&json!({ "allowed": said }), |output| tell(output, &said))?;

@@ -46,6 +46,9 @@ fn row(grant: &GrantInfo) -> Vec<String> {
     if let Some(agent) = &grant.agent {
         limits.push(format!("for {agent} only"));
     }
+    if grant.approve {
+        limits.push("each call approved".to_owned());
+    }
     limits.extend(grant.limits.iter().cloned());
     if let Some(environment) = &grant.environment {
         limits.push(format!("in {environment}"));

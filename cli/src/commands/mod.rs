@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod allow;
+pub(crate) mod approve;
 pub(crate) mod broker;
 pub(crate) mod call;
 pub(crate) mod completions;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Init(init) => init.run(output),
         Command::Secrets(secrets) => secrets.run(output),
         Command::Allow(allow) => allow.run(output),
+        Command::Approve(approve) => approve.run(output),
         Command::Deny(deny) => deny.run(output),
         Command::Grants(grants) => grants.run(output),
         Command::Agent(agent) => agent.run(output),

@@ -2,6 +2,7 @@
 
 mod agents;
 mod answers;
+mod approvals;
 mod authority;
 mod call;
 mod dotenv;

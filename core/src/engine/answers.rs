@@ -46,6 +46,8 @@ impl Engine {
             Ask::Anchor => json(&self.audit.anchor()?),
             Ask::Agents => json(&self.agents(selection)?),
             Ask::Tokens { agent } => json(&self.tokens(selection, agent.as_ref())?),
+            Ask::Approvals => json(&self.waiting_calls()),
+            Ask::Decide { decision } => json(&self.decide(decision)?),
             Ask::Limits => json(&self.limits(selection)?),
             Ask::RevokeToken { id } => json(&self.revoke(selection, id)?),
         }
@@ -165,6 +167,7 @@ impl Engine {
             private: grant.terms.private,
             permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
             agent: grant.terms.agent.as_ref().map(|bound| bound.name.clone()),
+            approve: grant.terms.approve,
             limits: loaded.document.limits_of(grant),
             state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::closing::Limits;
 use super::loaded::Loaded;
 use super::open::Engine;
 use crate::audit::{AgentName, Event, Identity};
@@ -19,6 +20,8 @@ pub(super) struct Caller {
     pub(super) place: Place,
     pub(super) token: Option<AgentToken>,
     pub(super) started: Instant,
+    /// The process at the other end of the broker's socket.
+    pub(super) peer: Option<u32>,
 }
 
 /// Who it was, as the audit says it.
@@ -35,6 +38,8 @@ pub(super) struct Admitted {
     pub(super) event: Event,
     /// The limits it counts under.
     pub(super) limits: Vec<Limit>,
+    /// When its time is over.
+    pub(super) deadline: tokio::time::Instant,
     /// The names the caller may read in an answer; `None` is all of them.
     pub(super) visible: Option<HashSet<SecretName>>,
 }
@@ -42,20 +47,29 @@ pub(super) struct Admitted {
 impl Engine {
     /// The first gate: who asks, and may they. Whatever is refused here leaves its record.
     pub(super) fn admit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Admitted> {
+        self.permit(loaded, call, caller).map_err(|(who, why)| {
+            let event = self.event(call, &caller.place, &who, None);
+            self.denied(&event, caller, why)
+        })
+    }
+
+    /// The gate without the record: who asks, and may they.
+    pub(super) fn permit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Admitted, (Who, Error)> {
         let (who, agent) = identify(loaded, caller.token.as_ref());
         let checked = agent.and_then(|agent| {
             let permitted = super::asking::check(&loaded.policy, call, &caller.place, agent)
                 .map_err(|why| if agent.is_some() { why } else { self.better(call, &caller.place, why) })?;
             Ok((permitted, agent))
         });
-        let (permitted, agent) = checked.map_err(|why| {
-            let event = self.event(call, &caller.place, &who, None);
-            self.denied(&event, caller, why)
-        })?;
+        let (permitted, agent) = match checked {
+            Ok(checked) => checked,
+            Err(why) => return Err((who, why)),
+        };
         Ok(Admitted {
             event: self.event(call, &caller.place, &who, Some(&permitted)),
             limits: super::limits::counting(&loaded.document, &permitted, caller.place.project_id, agent),
             visible: agent.map(|agent| loaded.document.visible_to(agent)),
+            deadline: Limits::of(call, caller.started).deadline(),
             permitted,
         })
     }

@@ -21,13 +21,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Makes a call.
-    pub(crate) async fn call(&self, mut call: Call, selection: &Selection) -> Result<Response> {
+    /// Makes a call, of the process `peer` where it came through the socket.
+    pub(crate) async fn call(&self, mut call: Call, selection: &Selection, peer: Option<u32>) -> Result<Response> {
         let started = Instant::now();
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
-        let caller = Caller { place, token: selection.agent_token.clone(), started };
+        let caller = Caller { place, token: selection.agent_token.clone(), started, peer };
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
         loop {
             let again = call.replay();

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use super::approvals::Waiting;
 use super::caller::Who;
 use super::limits::Counters;
 use super::loaded::{Files, Loaded};
@@ -24,6 +25,7 @@ pub struct Engine {
     pub(super) isolation: audit::Isolation,
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
+    pub(super) waiting: Waiting,
     pub(super) files: Files,
     pub(super) current: Mutex<Option<Arc<Loaded>>>,
     opened: Option<Opened>,
@@ -83,6 +85,7 @@ impl Engine {
             config,
             isolation,
             needles: Needles::default(),
+            waiting: Waiting::default(),
             current: Mutex::new(None),
             opened,
         }))

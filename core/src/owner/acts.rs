@@ -111,6 +111,9 @@ pub struct Allow {
     /// The only agent.
     #[serde(default)]
     pub agent: Option<Label>,
+    /// Whether a human approves each call.
+    #[serde(default)]
+    pub approve: bool,
 }
 
 impl PolicyAct {
@@ -199,6 +202,7 @@ impl Allow {
             environment: self.environment.clone(),
             expires: self.expires.as_deref().map(|text| parse_expiry(text, now)).transpose()?,
             private: self.private,
+            approve: self.approve,
             permit_headers: self
                 .permit_headers
                 .iter()

@@ -4,6 +4,7 @@
 //! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
 
 mod acts;
+mod approval;
 mod counter_file;
 mod deny_file;
 mod first_key;
@@ -25,8 +26,10 @@ pub use prompt::{PassphraseSource, terminal_present};
 pub use signer::Owner;
 pub use token::{NewToken, TokenSink};
 
+pub(crate) use approval::verify_decision;
 pub(crate) use counter_file::{CounterFile, Counts};
 pub(crate) use deny_file::{load as load_denies, save as save_denies};
 pub(crate) use keys::{locked, open_use_key};
 pub(crate) use policy_file::{check_pin, load as load_policy};
+pub(crate) use prompt::process_tree;
 pub(crate) use signer::verify_act;

@@ -101,8 +101,12 @@ pub fn terminal_present() -> bool {
 
 /// Who asks, innermost first: the chain of parents as the kernel names them.
 pub(crate) fn asking_tree() -> String {
+    process_tree(std::process::id())
+}
+
+/// A process and its parents, innermost first, by the names they give themselves.
+pub(crate) fn process_tree(mut pid: u32) -> String {
     let mut names = Vec::new();
-    let mut pid = std::process::id();
     while pid > 1 && names.len() < 8 {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { break };
         // The name stands in parentheses and may itself hold some; the parent's id is the second field after the last.

@@ -11,7 +11,7 @@ use super::prompt::{PassphraseSource, asking_tree, say};
 use super::token::{NewToken, TokenSink};
 use super::{keys, policy_file};
 use crate::audit::{Anchor, Verdict};
-use crate::control::{Act, ActKind, SignedAct};
+use crate::control::{Act, ActKind, Decision, SignedAct, SignedDecision};
 use crate::crypto::OwnerKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig};
@@ -30,6 +30,7 @@ enum Request {
     Sign(Act),
     Verify(Option<Anchor>),
     Issue(NewToken),
+    Decide(Decision),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,6 +39,7 @@ enum Reply {
     Signed(SignedAct),
     Verified(Box<Verdict>),
     Issued(String),
+    Decided(SignedDecision),
 }
 
 impl Owner {
@@ -87,6 +89,17 @@ impl Owner {
     pub fn issue_token(&mut self, new: NewToken) -> Result<String> {
         match self.ask(&Request::Issue(new))? {
             Reply::Issued(id) => Ok(id),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Signs what the owner decides of a call that waits.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`.
+    pub fn decide(&mut self, decision: Decision) -> Result<SignedDecision> {
+        match self.ask(&Request::Decide(decision))? {
+            Reply::Decided(signed) => Ok(signed),
             _ => Err(confused()),
         }
     }
@@ -141,6 +154,7 @@ impl Session {
                 Request::Change(acts) => self.change(&acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
                 Request::Issue(new) => self.issue(&new).map(Reply::Issued),
+                Request::Decide(decision) => self.decide(&decision).map(Reply::Decided),
                 Request::Verify(anchor) => {
                     self.verify(anchor.as_ref()).map(|verdict| Reply::Verified(Box::new(verdict)))
                 }
@@ -187,6 +201,11 @@ impl Session {
         }
         new.sink.deliver(place, &token)?;
         Ok(id)
+    }
+
+    fn decide(&mut self, decision: &Decision) -> Result<SignedDecision> {
+        self.open(&super::approval::sentences(decision))?;
+        super::approval::sign(self.opened()?, decision)
     }
 
     fn sign(&mut self, act: &Act) -> Result<SignedAct> {

@@ -46,6 +46,9 @@ impl Grant {
         if let Some(agent) = &terms.agent {
             text.push_str(&format!(", for the agent {} only", agent.name));
         }
+        if terms.approve {
+            text.push_str(", each call approved by a human");
+        }
         if terms.private {
             text.push_str(", at private addresses too");
         }

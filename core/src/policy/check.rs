@@ -78,6 +78,8 @@ pub(crate) struct Permitted {
     path: Option<PathPattern>,
     /// The agent that asked, so that a hint loosens nothing for another.
     pub(super) agent: Option<Label>,
+    /// Whether a secret goes only under grants that a human approves call by call.
+    approval: bool,
     checked: Vec<Checked>,
 }
 
@@ -108,6 +110,11 @@ impl Permitted {
     /// The path of the rule that matched, where it has one: the audit's template.
     pub(crate) fn path_pattern(&self) -> Option<&PathPattern> {
         self.path.as_ref()
+    }
+
+    /// Whether a human approves the call before any value is opened.
+    pub(crate) fn wants_approval(&self) -> bool {
+        self.approval
     }
 
     /// The secrets, in the order of the call's injections.
@@ -158,6 +165,7 @@ impl Policy {
             scope: AddressScope::PrivateAllowed,
             path: None,
             agent: asked.agent.map(|agent| agent.name.clone()),
+            approval: false,
             checked: Vec::with_capacity(asked.injections.len()),
         };
         let doubt = ambiguity(asked.url.path());
@@ -169,6 +177,7 @@ impl Policy {
             let scope = |grant: &&Grant| grant.terms.rule.scope(grant.terms.private);
             let scope = grants.iter().map(scope).reduce(AddressScope::widest).unwrap_or(AddressScope::PublicOnly);
             permitted.scope = permitted.scope.strictest(scope);
+            permitted.approval |= grants.iter().all(|grant| grant.terms.approve);
             let by_path = grants.iter().find(|grant| grant.terms.rule.path().is_some());
             let rule = &by_path.unwrap_or(&grants[0]).terms.rule;
             permitted.path = permitted.path.or_else(|| rule.path().cloned());
@@ -285,6 +294,7 @@ impl Policy {
             scope: rule.scope(false),
             path: rule.path().cloned(),
             agent: asked.agent.map(|agent| agent.name.clone()),
+            approval: false,
             checked: Vec::new(),
         })
     }

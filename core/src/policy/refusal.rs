@@ -194,6 +194,7 @@ fn kept(grant: &Grant, methods: bool) -> Vec<(&'static str, String)> {
         flags.extend(terms.methods.iter().map(|method| ("--method", method.to_string())));
     }
     flags.extend(terms.environment.iter().map(|environment| ("--environment", environment.to_string())));
+    flags.extend(terms.approve.then(|| ("--approve", String::new())));
     flags.extend(terms.private.then(|| ("--private", String::new())));
     flags
 }

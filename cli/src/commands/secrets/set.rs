@@ -86,6 +86,7 @@ impl Set {
             private: false,
             permit_headers: Vec::new(),
             agent: None,
+            approve: false,
         };
         allow.check()?;
         Ok(Some(allow))
