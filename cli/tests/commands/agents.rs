@@ -55,7 +55,7 @@ impl World {
 
     /// A call with `KEY`; an empty token is none.
     pub(crate) fn call(&self, token: &str) -> Ran {
-        self.run(token, &["call", "--url", &format!("{}/get", self.origin()), "--bearer", "KEY"])
+        self.run(token, &["call", "--url", &format!("{}/echo", self.origin()), "--bearer", "KEY"])
     }
 
     /// Registers an agent and gives a token of it back.
@@ -172,7 +172,7 @@ fn once_an_agent_is_registered_anonymous_calls_are_refused() {
     // The other project has no agents, yet it is no way round: the secret's own project decides.
     world.stage.owner(["project", "create", "other"]).ok();
     world.stage.owner(["project", "use", "other"]).ok();
-    let url = format!("{}/get", world.origin());
+    let url = format!("{}/echo", world.origin());
     let scoped = ["call", "--url", &url, "--bearer", "work/development/KEY"];
     world.stage.agent(scoped).refused(3, "agent_required");
     world.run(&token, &scoped).refused(3, "agent_required");
@@ -245,7 +245,7 @@ fn a_grant_may_be_for_one_agent_alone() {
     assert_eq!((names(&one), names(&two), names("").len()), (vec!["KEY".to_owned()], vec![], 2));
     assert_eq!(world.run(&two, &["secrets", "check", "KEY"]).code, 4);
     assert_eq!(world.run(&two, &["grants", "--json"]).stdout.trim(), "[]");
-    let missing = ["call", "--url", &format!("{}/get", world.origin()), "--bearer", "MISSING"];
+    let missing = ["call", "--url", &format!("{}/echo", world.origin()), "--bearer", "MISSING"];
     world.run(&two, &missing).refused(3, "destination_not_allowed");
     // What comes back is redacted for both, and named to the one who may know the name.
     assert!(!world.call(&one).ok().says(&world.value));

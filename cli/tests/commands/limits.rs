@@ -41,10 +41,10 @@ fn a_budget_holds_for_every_process_and_over_a_restart_and_raising_keeps_the_cou
     // A refused call leaves its record, and the upstream never hears of it.
     let record = world.last_record();
     assert_eq!((&record["outcome"], &record["reason"]), (&json!("denied"), &json!("budget_exhausted")));
-    let received = world.upstream.received().iter().filter(|one| one.target == "/get").count();
+    let received = world.upstream.received().iter().filter(|one| one.target == "/echo").count();
     assert_eq!(received, 3);
     // An engine in the caller's own process counts in the same file.
-    let url = format!("{}/get", world.origin());
+    let url = format!("{}/echo", world.origin());
     let mut inside = world.stage.command(["call", "--url", &url, "--bearer", "KEY"]);
     let output = inside.env("AGENTSECRETS_ISOLATION", "in-process").output().expect("ran");
     assert!(String::from_utf8_lossy(&output.stderr).contains("budget_exhausted"), "{output:?}");

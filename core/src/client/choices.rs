@@ -81,8 +81,8 @@ impl ClientBuilder {
 
     /// The token by which an agent says who it is; `AGENTSECRETS_AGENT_TOKEN` unless said.
     #[must_use]
-    pub fn agent_token(mut self, token: impl Into<String>) -> Self {
-        self.agent_token = Some(AgentToken::new(token));
+    pub fn agent_token(mut self, token: impl Into<AgentToken>) -> Self {
+        self.agent_token = Some(token.into());
         self
     }
 
