@@ -51,7 +51,7 @@ impl Engine {
         call: Call,
         caller: &Caller,
         mut loaded: Arc<Loaded>,
-        mut admitted: Admitted,
+        mut admitted: Box<Admitted>,
         _begun: &Begun,
     ) -> Result<(Head, RedactedBody)> {
         if self.approved(&admitted, caller).await? {
@@ -60,7 +60,7 @@ impl Engine {
             admitted = self.permit(&loaded, &call, caller).map_err(|(_, why)| why)?;
         }
         self.audit.make_durable().await?;
-        let (place, Admitted { permitted, visible, .. }) = (&caller.place, admitted);
+        let (place, Admitted { permitted, visible, .. }) = (&caller.place, *admitted);
         let resolved = resolve(self.vault()?, place.workspace_id, permitted).await?;
         let injections = call.injections.clone();
         let (armed, forms) = arm(call, &resolved)?;

@@ -70,6 +70,11 @@ impl Engine {
         if !admitted.permitted.wants_approval() {
             return Ok(false);
         }
+        // In a box, as nearly no call waits: every call's future would be larger by it.
+        Box::pin(self.wait(admitted, caller)).await.map(|()| true)
+    }
+
+    async fn wait(&self, admitted: &Admitted, caller: &Caller) -> Result<()> {
         if self.isolation == Isolation::InProcess {
             return Err(required("a human approves each call of this grant, and only a broker can wait for one")
                 .with_hint("use isolation \"broker\", and: agentsecrets approve"));
@@ -78,7 +83,7 @@ impl Engine {
         let call = self.waiting_call(&admitted.event, caller, end);
         let (_seat, decided) = self.waiting.hold(&call, &admitted.event)?;
         match tokio::time::timeout_at(end, decided).await {
-            Ok(Ok(true)) => Ok(true),
+            Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(required("a human denied the call").with_retryable(false)),
             Ok(Err(_)) | Err(_) => Err(required("no human approved the call in time")),
         }

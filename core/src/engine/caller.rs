@@ -46,7 +46,7 @@ pub(super) struct Admitted {
 
 impl Engine {
     /// The first gate: who asks, and may they. Whatever is refused here leaves its record.
-    pub(super) fn admit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Admitted> {
+    pub(super) fn admit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Box<Admitted>> {
         self.permit(loaded, call, caller).map_err(|(who, why)| {
             let event = self.event(call, &caller.place, &who, None);
             self.denied(&event, caller, why)
@@ -54,7 +54,7 @@ impl Engine {
     }
 
     /// The gate without the record: who asks, and may they.
-    pub(super) fn permit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Admitted, (Who, Error)> {
+    pub(super) fn permit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Box<Admitted>, (Who, Error)> {
         let (who, agent) = identify(loaded, caller.token.as_ref());
         let checked = agent.and_then(|agent| {
             let permitted = super::asking::check(&loaded.policy, call, &caller.place, agent)
@@ -65,13 +65,14 @@ impl Engine {
             Ok(checked) => checked,
             Err(why) => return Err((who, why)),
         };
-        Ok(Admitted {
+        // In a box: every future it passes through would be larger by it.
+        Ok(Box::new(Admitted {
             event: self.event(call, &caller.place, &who, Some(&permitted)),
             limits: super::limits::counting(&loaded.document, &permitted, caller.place.project_id, agent),
             visible: agent.map(|agent| loaded.document.visible_to(agent)),
             deadline: Limits::of(call, caller.started).deadline(),
             permitted,
-        })
+        }))
     }
 
     /// Records a call that was refused before it began.
