@@ -169,6 +169,14 @@ fn once_an_agent_is_registered_anonymous_calls_are_refused() {
     let status: Value = serde_json::from_str(&world.run(&token, &["status", "--json"]).stdout).expect("JSON");
     assert_eq!(status["agent"], "bot");
 
+    // It is the same engine in the caller's own process.
+    let url = format!("{}/echo", world.origin());
+    for (token, code) in [(token.as_str(), Some(0)), ("", Some(3)), ("as_agent_x", Some(3))] {
+        let mut inside = world.with(token, &["call", "--url", &url, "--bearer", "KEY"]);
+        let output = inside.env("AGENTSECRETS_ISOLATION", "in-process").output().expect("ran");
+        assert_eq!(output.status.code(), code, "{output:?}");
+    }
+
     // The other project has no agents, yet it is no way round: the secret's own project decides.
     world.stage.owner(["project", "create", "other"]).ok();
     world.stage.owner(["project", "use", "other"]).ok();
