@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
-    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetManyRequest, SetRequest, SignedAct,
-    Status,
+    AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, LimitInfo, ProjectInfo, Question, SecretInfo, SetManyRequest,
+    SetRequest, SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -128,7 +128,7 @@ impl Client {
         let selection = &self.inner.selection;
         match &self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
-            Backend::InProcess(engine) => engine.call(call, selection).await,
+            Backend::InProcess(engine) => engine.call(call, selection, None).await,
         }
     }
 
@@ -272,6 +272,54 @@ impl Client {
     /// `project_not_linked` for a directory or project that the owner never linked, `project_not_found`.
     pub async fn use_project(&self, project: Label) -> Result<()> {
         self.ask(Ask::UseProject { project }).await
+    }
+
+    /// The agents of the project in use.
+    ///
+    /// # Errors
+    /// `policy_invalid`, and those of reaching the backend.
+    pub async fn agents(&self) -> Result<Vec<AgentInfo>> {
+        self.ask(Ask::Agents).await
+    }
+
+    /// The tokens of the project in use, or of one agent.
+    ///
+    /// # Errors
+    /// `invalid_call` for an agent that is not registered, `policy_invalid`.
+    pub async fn agent_tokens(&self, agent: Option<Label>) -> Result<Vec<TokenInfo>> {
+        self.ask(Ask::Tokens { agent }).await
+    }
+
+    /// The limits of the project in use, and how much of each is used.
+    ///
+    /// # Errors
+    /// `store_locked`, `policy_invalid`, and those of reaching the backend.
+    pub async fn limits(&self) -> Result<Vec<LimitInfo>> {
+        self.ask(Ask::Limits).await
+    }
+
+    /// The calls that wait for a human's approval.
+    ///
+    /// # Errors
+    /// Those of reaching the backend.
+    pub async fn waiting_calls(&self) -> Result<Vec<WaitingCall>> {
+        self.ask(Ask::Approvals).await
+    }
+
+    /// Brings the owner's decision to the broker that holds the call.
+    ///
+    /// # Errors
+    /// `owner_required` for a decision that the owner did not sign, `invalid_call` where the call waits no more.
+    pub async fn decide(&self, decision: SignedDecision) -> Result<()> {
+        self.ask(Ask::Decide { decision }).await
+    }
+
+    /// Revokes a token, at once and for good.
+    ///
+    /// # Errors
+    /// `invalid_call` for an id that is no token's, `store_locked`.
+    pub async fn revoke_agent_token(&self, id: String) -> Result<TokenInfo> {
+        self.ask(Ask::RevokeToken { id }).await
     }
 
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {

@@ -1,9 +1,12 @@
 //! The real executable, in homes of its own: what it does, what it says, and what it never says.
 
+mod agents;
 mod answers;
+mod approvals;
 mod authority;
 mod call;
 mod dotenv;
 mod first_time;
+mod limits;
 mod stage;
 mod terminal;

@@ -1,5 +1,6 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::peer::peer_pid;
 use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH, SET_PATH, TAIL,
     TailHeader, broken, json_header, status_of,
@@ -38,13 +40,20 @@ const GATHER: usize = 256 << 10;
 pub struct Service {
     engine: Arc<Engine>,
     finish: tokio::sync::mpsc::UnboundedSender<Finish>,
+    peer: Option<u32>,
 }
 
 impl Service {
     /// A service over `engine`, that says on `finish` when the broker is told to end.
     #[must_use]
     pub fn new(engine: Arc<Engine>, finish: tokio::sync::mpsc::UnboundedSender<Finish>) -> Self {
-        Self { engine, finish }
+        Self { engine, finish, peer: None }
+    }
+
+    /// The same service, for the process at the other end of this socket.
+    #[must_use]
+    pub fn of(&self, socket: BorrowedFd<'_>) -> Self {
+        Self { peer: peer_pid(socket), ..self.clone() }
     }
 
     /// Answers one request; an error is an answer too.
@@ -63,7 +72,7 @@ impl Service {
         let buffered = call.buffered;
         let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
         call.body = received(request.into_body(), whole, edited).await?;
-        let response = self.engine.call(call, &selection).await?;
+        let response = self.engine.call(call, &selection, self.peer).await?;
         answer(response, &asked, buffered).await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, Client, Inner};
-use crate::context::Selection;
+use crate::context::{AgentToken, Selection};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, Unlock};
 use crate::secret_ref::Label;
@@ -54,6 +54,7 @@ pub struct ClientBuilder {
     unlock: Option<String>,
     timeout: Option<Duration>,
     executable: Option<PathBuf>,
+    agent_token: Option<AgentToken>,
 }
 
 impl ClientBuilder {
@@ -75,6 +76,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
+        self
+    }
+
+    /// The token by which an agent says who it is; `AGENTSECRETS_AGENT_TOKEN` unless said.
+    #[must_use]
+    pub fn agent_token(mut self, token: impl Into<AgentToken>) -> Self {
+        self.agent_token = Some(token.into());
         self
     }
 
@@ -130,6 +138,7 @@ impl ClientBuilder {
         Ok(Selection {
             project: label(&self.project)?.or(process.project),
             environment: label(&self.environment)?.or(process.environment),
+            agent_token: self.agent_token.clone().or(process.agent_token),
             ..process
         })
     }
