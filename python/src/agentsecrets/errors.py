@@ -17,6 +17,8 @@ ErrorCode = Literal[
     "header_not_allowed",
     "nothing_to_inject",
     "address_refused",
+    "command_not_allowed",
+    "command_changed",
     "policy_invalid",
     "secret_not_found",
     "store_locked",
@@ -29,6 +31,7 @@ ErrorCode = Literal[
     "wrong_passphrase",
     "broker_unavailable",
     "broker_outdated",
+    "needs_broker",
     "upstream_unreachable",
     "upstream_error",
     "timeout",
@@ -194,6 +197,26 @@ class AddressRefused(AgentSecretsError):
     _RETRYABLE = False
 
 
+class CommandNotAllowed(AgentSecretsError):
+    """No grant gives this secret to exactly this command: its whole argument list, in
+    this environment, unexpired.
+    """
+
+    _CODE = "command_not_allowed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class CommandChanged(AgentSecretsError):
+    """The command's program, or a file it names, is no longer the one that the owner
+    granted.
+    """
+
+    _CODE = "command_changed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
 class PolicyInvalid(AgentSecretsError):
     """The policy is unsigned, altered, older than one seen before, or its deny overlay
     is missing: nothing is permitted until the owner mends it.
@@ -307,6 +330,17 @@ class BrokerOutdated(AgentSecretsError):
     _HINT = "agentsecrets broker stop"
 
 
+class NeedsBroker(AgentSecretsError):
+    """A child process with secrets is started by the broker alone, and this client
+    runs in-process.
+    """
+
+    _CODE = "needs_broker"
+    _STAGE = "broker"
+    _RETRYABLE = False
+    _HINT = "use isolation="broker""
+
+
 class UpstreamUnreachable(AgentSecretsError):
     """The host could not be resolved or connected, its TLS certificate does not
     verify, or it broke off.
@@ -388,6 +422,8 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "header_not_allowed": HeaderNotAllowed,
     "nothing_to_inject": NothingToInject,
     "address_refused": AddressRefused,
+    "command_not_allowed": CommandNotAllowed,
+    "command_changed": CommandChanged,
     "policy_invalid": PolicyInvalid,
     "secret_not_found": SecretNotFound,
     "store_locked": StoreLocked,
@@ -400,6 +436,7 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "wrong_passphrase": WrongPassphrase,
     "broker_unavailable": BrokerUnavailable,
     "broker_outdated": BrokerOutdated,
+    "needs_broker": NeedsBroker,
     "upstream_unreachable": UpstreamUnreachable,
     "upstream_error": UpstreamError,
     "timeout": Timeout,
@@ -452,12 +489,15 @@ __all__ = [
     "BrokerOutdated",
     "BrokerUnavailable",
     "Cancelled",
+    "CommandChanged",
+    "CommandNotAllowed",
     "DestinationNotAllowed",
     "ErrorCode",
     "HeaderNotAllowed",
     "Internal",
     "InvalidCall",
     "InvalidValue",
+    "NeedsBroker",
     "NotInitialized",
     "NothingToInject",
     "OwnerAbsent",
