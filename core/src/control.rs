@@ -131,6 +131,18 @@ pub struct GrantInfo {
     pub permit_headers: Vec<String>,
     /// `active`, `expired` or `denied`.
     pub state: String,
+    /// Whether the value itself leaves, to every process of this user: a command's environment or a provider's answer.
+    #[serde(default)]
+    pub discloses: bool,
+    /// The command that is given the value, word by word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// The program's path, without links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The exec provider that is given the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Label>,
 }
 
 /// Where things stand.
@@ -162,6 +174,9 @@ pub struct Status {
     pub secrets: Option<usize>,
     /// How many grants the project has.
     pub grants: Option<usize>,
+    /// The secrets whose values leave by a door, to every process of this user.
+    #[serde(default)]
+    pub disclosed: Vec<SecretName>,
     /// The policy's serial number.
     pub policy_serial: Option<u64>,
     /// Why the selection or policy is not usable, where it is not.

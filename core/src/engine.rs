@@ -1,11 +1,12 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
 //! `follow` repeats it for redirects and retries, `closing` ends the audit record with the body, `loaded` holds the
-//! policy in force, `needles` what is looked for, `answers` what is asked besides calls.
+//! policy in force, `needles` what is looked for, `answers` what is asked besides calls, `doors` the other ways out.
 
 mod answers;
 mod asking;
 mod closing;
+mod doors;
 mod follow;
 mod loaded;
 mod needles;

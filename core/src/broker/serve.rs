@@ -1,8 +1,11 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
@@ -12,14 +15,15 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
-    broken, json_header, status_of,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, DOOR_PATH, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL,
+    TailHeader, broken, json_header, status_of,
 };
 use crate::call::{Auth, Body, ByteStream, Style};
 use crate::control::{Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::resolve::SecretInput;
+use crate::release::DoorRequest;
+use crate::resolve::{SecretInput, in_background};
 use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
@@ -30,6 +34,11 @@ const MAX_REPLAYED: u64 = 8 << 20;
 const MAX_EDITED: u64 = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
+
+/// The longest request for a door, in bytes: it holds the caller's environment.
+const MAX_DOOR: usize = 4 << 20;
+/// How long the descriptors of a door may take to come.
+const PASSING: Duration = Duration::from_secs(5);
 
 /// The engine as it answers on the socket.
 #[derive(Clone)]
@@ -47,7 +56,9 @@ impl Service {
 
     /// Answers one request; an error is an answer too.
     pub async fn answer(&self, request: Request<Incoming>) -> HttpResponse<AnswerBody> {
-        let answered = if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
+        let answered = if request.uri().path() == DOOR_PATH && request.headers().contains_key(header::UPGRADE) {
+            self.door(request).await
+        } else if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
             self.call(request).await
         } else {
             self.question(request).await
@@ -63,6 +74,28 @@ impl Service {
         call.body = received(request.into_body(), whole, edited).await?;
         let response = self.engine.call(call, &selection).await?;
         answer(response, &asked, buffered).await
+    }
+
+    /// Agrees to a conversation about a door; everything else, a refusal too, is said in it.
+    async fn door(&self, mut request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
+        let body = Limited::new(request.body_mut(), MAX_DOOR).collect().await;
+        let body = body.map_err(|_| broken("the request is too long, or broke off"))?.to_bytes();
+        let said: DoorRequest = serde_json::from_slice(&body).map_err(|_| broken("the request is not readable"))?;
+        let (answer, stream) = super::door::agree(request);
+        let engine = Arc::clone(&self.engine);
+        tokio::spawn(async move {
+            let wanted = said.descriptors();
+            let received = in_background(receiving(stream.await?, wanted)).await?;
+            engine.door(said, received.1, received.0).await;
+            Result::<()>::Ok(())
+        });
+        let (parts, ()) = answer.into_parts();
+        Ok(assembled(parts.status, parts.headers, AnswerBody(State::Done)))
+    }
+
+    /// Ends every child that was given a value.
+    pub fn end_children(&self) {
+        self.engine.end_children();
     }
 
     async fn question(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
@@ -94,6 +127,20 @@ impl Service {
         };
         let text = serde_json::to_vec(&value).map_err(|_| broken("an answer cannot be written"))?;
         Ok(plain(StatusCode::OK, HeaderMap::new(), text.into()))
+    }
+}
+
+/// Waits, but not for ever, for the descriptors that follow.
+fn receiving(
+    stream: UnixStream,
+    wanted: usize,
+) -> impl FnOnce() -> Result<(UnixStream, Vec<OwnedFd>)> + Send + 'static {
+    move || {
+        let failed = |_| broken("the descriptors did not come");
+        stream.set_read_timeout(Some(PASSING)).map_err(failed)?;
+        let passed = super::descriptors::receive(&stream, wanted).map_err(failed)?;
+        stream.set_read_timeout(None).map_err(failed)?;
+        Ok((stream, passed))
     }
 }
 

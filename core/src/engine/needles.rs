@@ -70,14 +70,26 @@ impl Needles {
         resolved: &Resolved,
         forms: &[WireForm],
     ) -> Result<Arc<Scanner>> {
-        self.remember(resolved);
+        self.scanner_of(vault, loaded, place, resolved.values(), forms).await
+    }
+
+    /// The scanner for what comes back from whoever was given these values.
+    pub(crate) async fn scanner_of<'v>(
+        &self,
+        vault: &Arc<Vault>,
+        loaded: &Loaded,
+        place: &Place,
+        values: impl Iterator<Item = (&'v SecretName, &'v Arc<SecretValue>)> + Clone,
+        forms: &[WireForm],
+    ) -> Result<Arc<Scanner>> {
+        self.remember(values.clone());
         let key = Key {
             policy: loaded.id,
             generation: vault.generation()?,
             project: place.project_id,
             environment: place.environment.clone(),
         };
-        let weak = resolved.values().any(|(_, value)| value.len() < MIN_VALUE);
+        let weak = values.clone().any(|(_, value)| value.len() < MIN_VALUE);
         if let (false, Some(scanner)) = (weak, self.built(&key)) {
             return Ok(scanner);
         }
@@ -90,9 +102,9 @@ impl Needles {
     }
 
     /// Adds what this call injects.
-    fn remember(&self, resolved: &Resolved) {
+    fn remember<'v>(&self, values: impl Iterator<Item = (&'v SecretName, &'v Arc<SecretValue>)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value) in resolved.values() {
+        for (name, value) in values {
             state
                 .injected
                 .entry(Arc::as_ptr(value) as usize)

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::owner::{self, Unlocked};
 use crate::policy::Permitted;
+use crate::release::Running;
 use crate::secret_ref::Scope;
 use crate::store::{self, Vault};
 
@@ -25,6 +26,8 @@ pub struct Engine {
     pub(super) needles: Needles,
     pub(super) files: Files,
     pub(super) current: Mutex<Option<Arc<Loaded>>>,
+    /// The children that were given values.
+    pub(super) running: Running,
     opened: Option<Opened>,
 }
 
@@ -82,6 +85,7 @@ impl Engine {
             isolation,
             needles: Needles::default(),
             current: Mutex::new(None),
+            running: Running::default(),
             opened,
         }))
     }

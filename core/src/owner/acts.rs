@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::allow_door::AllowDoor;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -17,6 +18,8 @@ use crate::secret_ref::{Label, SecretName};
 pub enum PolicyAct {
     /// A secret may go to places.
     Allow(Allow),
+    /// A command or a provider is given a value.
+    AllowDoor(AllowDoor),
     /// Upstream TLS trusts the certificates of this PEM text.
     Trust {
         /// One certificate or more.
@@ -81,6 +84,7 @@ impl PolicyAct {
     pub(crate) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
         match self {
             Self::Allow(allow) => allow.apply(document, now),
+            Self::AllowDoor(allow) => Ok(vec![allow.apply(document, now)?]),
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
@@ -193,6 +197,6 @@ fn to_pem(certificate: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
-fn no_project(name: &Label) -> Error {
+pub(super) fn no_project(name: &Label) -> Error {
     Error::new(ErrorCode::ProjectNotFound, format!("there is no project {name}"))
 }

@@ -4,6 +4,7 @@
 //! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
 
 mod acts;
+mod allow_door;
 mod deny_file;
 mod first_key;
 mod keys;
@@ -14,6 +15,7 @@ mod prompt;
 mod signer;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
+pub use allow_door::AllowDoor;
 pub use keys::Unlocked;
 pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::door::Door;
 use super::grant::Grant;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
@@ -34,6 +35,9 @@ pub(crate) struct Document {
     pub(crate) links: Vec<Link>,
     /// Which secret may go where.
     pub(crate) grants: Vec<Grant>,
+    /// Which value is given to which command or provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doors: Vec<Door>,
     /// The coarser gate: once made, it binds.
     pub(crate) allowlist: Option<Vec<Rule>>,
     /// Extra roots for upstream TLS.
@@ -122,6 +126,7 @@ impl Document {
             projects: vec![project],
             links: Vec::new(),
             grants: Vec::new(),
+            doors: Vec::new(),
             allowlist: None,
             trust: Vec::new(),
             audit: AuditSettings::default(),
@@ -195,6 +200,9 @@ impl Document {
         }
         if !self.grants.iter().all(|grant| known(grant.project) && grant.is_sound()) {
             return Err(invalid("the policy has a grant of no project, or one that opens what no grant may"));
+        }
+        if !self.doors.iter().all(|door| known(door.project)) {
+            return Err(invalid("the policy has a door of no project"));
         }
         Ok(())
     }
