@@ -98,6 +98,11 @@ impl Stage {
         self.with_passphrase(arguments, stdin, &self.passphrase)
     }
 
+    /// Runs with the owner's passphrase, its flag before words that end the line.
+    pub(crate) fn owner_before(&self, arguments: &[&str], last: &[&str]) -> Ran {
+        self.passed(self.command(arguments), last, b"", &self.passphrase)
+    }
+
     /// Runs with any passphrase on a descriptor.
     pub(crate) fn with_passphrase<S: AsRef<OsStr>>(
         &self,
@@ -105,11 +110,14 @@ impl Stage {
         stdin: &[u8],
         passphrase: &str,
     ) -> Ran {
+        self.passed(self.command(arguments), &[], stdin, passphrase)
+    }
+
+    fn passed(&self, mut command: Command, last: &[&str], stdin: &[u8], passphrase: &str) -> Ran {
         let (reader, mut writer) = std::io::pipe().expect("pipe");
         writer.write_all(format!("{passphrase}\n").as_bytes()).expect("written");
         drop(writer);
-        let mut command = self.command(arguments);
-        command.args(["--passphrase-fd", &PASSPHRASE_FD.to_string()]);
+        command.args(["--passphrase-fd", &PASSPHRASE_FD.to_string()]).args(last);
         let reader = OwnedFd::from(reader);
         // SAFETY: dup2 is async-signal-safe, and the descriptor lives until the child has been started.
         unsafe {
