@@ -273,7 +273,7 @@ codes! {
         "The broker does not answer and could not be started.";
     BrokerOutdated = "broker_outdated", Broker, false, exit 1, hint Some("agentsecrets broker stop"),
         "The broker and this program speak versions that do not meet.";
-    NeedsBroker = "needs_broker", Broker, false, exit 1, hint Some("use isolation=\"broker\""),
+    NeedsBroker = "needs_broker", Broker, false, exit 1, hint Some("AGENTSECRETS_ISOLATION=broker"),
         "A child process with secrets is started by the broker alone, and this client runs in-process.";
     UpstreamUnreachable = "upstream_unreachable", Send, true, exit 6, hint None,
         "The host could not be resolved or connected, its TLS certificate does not verify, or it broke off.";

@@ -295,7 +295,7 @@ export class BrokerOutdated extends AgentSecretsError {
 /** A child process with secrets is started by the broker alone, and this client runs in-process. */
 export class NeedsBroker extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
-    super(message, { code: "needs_broker", stage: "broker", retryable: false, hint: "use isolation="broker"", ...details });
+    super(message, { code: "needs_broker", stage: "broker", retryable: false, hint: "AGENTSECRETS_ISOLATION=broker", ...details });
     this.name = "NeedsBroker";
   }
 }

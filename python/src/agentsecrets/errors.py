@@ -338,7 +338,7 @@ class NeedsBroker(AgentSecretsError):
     _CODE = "needs_broker"
     _STAGE = "broker"
     _RETRYABLE = False
-    _HINT = "use isolation="broker""
+    _HINT = "AGENTSECRETS_ISOLATION=broker"
 
 
 class UpstreamUnreachable(AgentSecretsError):
