@@ -15,6 +15,7 @@ from .client import AgentSecrets
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._headers import Headers
+    from ._process import Process
     from ._response import AsyncStreamResponse, Response, StreamResponse
     from ._sse import Event
     from .aio import AsyncAgentSecrets
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
         BrokerOutdated,
         BrokerUnavailable,
         Cancelled,
+        CommandChanged,
+        CommandNotAllowed,
         DestinationNotAllowed,
         HeaderNotAllowed,
         Internal,
         InvalidCall,
         InvalidValue,
+        NeedsBroker,
         NothingToInject,
         NotInitialized,
         OwnerAbsent,
@@ -57,6 +61,7 @@ _LAZY = {
     "AsyncStreamResponse": "_response",
     "Event": "_sse",
     "Headers": "_headers",
+    "Process": "_process",
     "Response": "_response",
     "StreamResponse": "_response",
 }
@@ -90,6 +95,8 @@ __all__ = [
     "BrokerOutdated",
     "BrokerUnavailable",
     "Cancelled",
+    "CommandChanged",
+    "CommandNotAllowed",
     "DestinationNotAllowed",
     "Event",
     "HeaderNotAllowed",
@@ -97,11 +104,13 @@ __all__ = [
     "Internal",
     "InvalidCall",
     "InvalidValue",
+    "NeedsBroker",
     "NotInitialized",
     "NothingToInject",
     "OwnerAbsent",
     "OwnerRequired",
     "PolicyInvalid",
+    "Process",
     "ProjectNotFound",
     "ProjectNotLinked",
     "Response",
