@@ -3,6 +3,7 @@
 mod answers;
 mod authority;
 mod call;
+mod door_terminal;
 mod doors;
 mod dotenv;
 mod first_time;

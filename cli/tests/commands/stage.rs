@@ -65,7 +65,12 @@ impl Stage {
 
     /// The executable with this stage's home and no terminal.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(EXECUTABLE);
+        self.program(EXECUTABLE, arguments)
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn program<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(name);
         command.args(arguments).env_clear().env("AGENTSECRETS_HOME", self.home()).env("HOME", self.root.path());
         command.current_dir(self.path("work"));
         // SAFETY: setsid is async-signal-safe; the child leaves the terminal that the tests may run at.

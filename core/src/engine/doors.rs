@@ -1,6 +1,7 @@
 //! The ways out that are no call: a granted command's environment, and the answer of an exec provider. The same stages
 //! around them: policy, audit, resolve, redact, and whatever the exit, the record is closed.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -109,6 +110,7 @@ impl Engine {
             passed.try_into().map_err(|_| Error::new(ErrorCode::InvalidCall, "the child's streams did not come"))?;
         self.audit.make_durable().await?;
         let values = resolve::release(self.vault()?, place.workspace_id, passage).await?;
+        let values = values.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Result<Vec<Released>>>()?;
         let forms: Vec<WireForm> = values.iter().filter(|(_, value)| value.len() < MIN_VALUE).map(form).collect();
         let known = values.iter().map(|(name, value)| (name, value));
         let scanner = self.needles.scanner_of(self.vault()?, loaded, place, known, &forms).await?;
@@ -147,7 +149,8 @@ impl Engine {
         if ids.len() > MOST_IDS {
             return Err(Error::new(ErrorCode::InvalidCall, format!("a provider is asked for at most {MOST_IDS} ids")));
         }
-        let names: Vec<SecretName> = ids.iter().filter_map(|id| SecretName::parse(id).ok()).collect();
+        let names: BTreeSet<SecretName> = ids.iter().filter_map(|id| SecretName::parse(id).ok()).collect();
+        let names: Vec<SecretName> = names.into_iter().collect();
         let passage = loaded.document.pass_provider(&loaded.overlay, &asked(&place, &names), provider);
         let mut answer = ExecAnswer::default();
         for id in ids {
@@ -160,7 +163,7 @@ impl Engine {
             self.audit.denied(&event, ErrorCode::CommandNotAllowed, started.elapsed())?;
             let shown = named.first().map_or("NAME", SecretName::as_str);
             let why = format!("not granted to this provider: agentsecrets allow {shown} --provider {provider}");
-            answer.errors.insert(id, why);
+            answer.refuse(id, why);
         }
         let sink = passed.into_iter().next().map(File::from);
         let sink = sink.ok_or_else(|| Error::new(ErrorCode::InvalidCall, "stdout did not come"))?;
@@ -182,12 +185,8 @@ impl Engine {
         let begun = self.audit.begin(&self.door_event(place, Style::Exec, passage.secrets(), provider.as_str()))?;
         let work = async {
             self.audit.make_durable().await?;
-            match resolve::release(self.vault()?, place.workspace_id, passage).await {
-                Ok(values) => answer.values = values.into_iter().map(|(name, it)| (name.to_string(), it)).collect(),
-                Err(why) if passage.secrets().len() == 1 => {
-                    answer.errors.insert(passage.secrets()[0].to_string(), why.message().to_owned());
-                }
-                Err(why) => return Err(why),
+            for (name, value) in resolve::release(self.vault()?, place.workspace_id, passage).await? {
+                answer.put(&name, value);
             }
             in_background(move || release::write_answer(&answer, &mut sink)).await
         };

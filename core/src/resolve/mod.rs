@@ -71,15 +71,20 @@ pub(crate) async fn resolve(vault: &Arc<Vault>, workspace: Uuid, permitted: Perm
     Ok(Resolved { permitted, values })
 }
 
-/// Opens the values that a door lets out.
+/// Opens the values that a door lets out, each with its own `secret_not_found`, `store_unavailable` or
+/// `store_corrupted`.
 ///
 /// # Errors
-/// `secret_not_found`, `store_unavailable`, `store_corrupted`.
-pub(crate) async fn release(vault: &Arc<Vault>, workspace: Uuid, passage: &Passage) -> Result<Vec<Released>> {
+/// `internal` where reading was interrupted.
+pub(crate) async fn release(
+    vault: &Arc<Vault>,
+    workspace: Uuid,
+    passage: &Passage,
+) -> Result<Vec<(SecretName, Result<Arc<SecretValue>>)>> {
     let place = store::Place { workspace, project: passage.project(), environment: passage.environment().clone() };
     let (vault, names) = (Arc::clone(vault), passage.secrets().to_vec());
-    let open = move |name: SecretName| vault.value(&place, &name).map(|value| (name, value));
-    in_background(move || names.into_iter().map(open).collect()).await
+    let open = move |name: SecretName| (name.clone(), vault.value(&place, &name));
+    in_background(move || Ok(names.into_iter().map(open).collect())).await
 }
 
 /// A name and the value that leaves by a door.
