@@ -106,7 +106,7 @@ fn every_answer_has_its_schema() {
     assert!(of(stage.json(["secrets", "check", "KEY"])).contains("granted name present"));
     assert_eq!(
         of(stage.json(["grants"])),
-        "environment expires methods permit_headers private project rule secret slots state"
+        "discloses environment expires methods permit_headers private project rule secret slots state"
     );
     assert_eq!(of(stage.json(["project", "list"])), "current directories name");
     assert_eq!(of(stage.json(["environment", "list"])), "current name secrets");
@@ -229,7 +229,7 @@ fn help_names_the_commands_there_are_and_no_other() {
         .collect();
     assert_eq!(
         commands.join(" "),
-        "init secrets allow deny grants trust call logs status doctor lock unlock project environment broker completions"
+        "init secrets allow deny grants trust call env exec logs status doctor lock unlock project environment broker completions"
     );
     assert!(stage.agent(["secrets", "set", "--help"]).ok().stdout.contains("Examples:"));
 }
