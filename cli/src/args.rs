@@ -45,6 +45,8 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),
+    Env(commands::env::Env),
+    Exec(commands::exec::Exec),
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),
