@@ -41,6 +41,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),
+    Run(commands::run::Run),
+    #[command(subcommand)]
+    Proxy(commands::proxy::Proxy),
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),

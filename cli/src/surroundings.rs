@@ -1,6 +1,7 @@
 //! What this process takes from the environment it was started in, and what it passes on: next to nothing.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -24,12 +25,21 @@ const KEPT: [&str; 14] = [
     "XDG_RUNTIME_DIR",
 ];
 
+/// What the caller had, for the child of a command that starts one.
+static CALLERS: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
+
+/// The caller's environment as it was before this process forgot it.
+pub(crate) fn of_caller() -> &'static [(OsString, OsString)] {
+    CALLERS.get().map_or(&[], Vec::as_slice)
+}
+
 /// Forgets every variable that no command needs, so that no child and no library is led by one.
 #[expect(
     clippy::disallowed_methods,
     reason = "before there is a second thread, the environment is this function's alone"
 )]
 pub(crate) fn scrub() {
+    CALLERS.get_or_init(|| std::env::vars_os().collect());
     let unwanted: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| !is_kept(name)).collect();
     for name in unwanted {
         // SAFETY: this is the first thing `main` does; there is no other thread to read the environment.

@@ -12,6 +12,8 @@ pub(crate) mod init;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod project;
+pub(crate) mod proxy;
+pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod session;
 pub(crate) mod status;
@@ -40,6 +42,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Grants(grants) => grants.run(output),
         Command::Trust(trust) => trust.run(output),
         Command::Call(call) => call.run(output),
+        Command::Run(run) => run.run(output),
+        Command::Proxy(proxy) => proxy.run(output),
         Command::Logs(logs) => logs.run(output),
         Command::Status(status) => status.run(output),
         Command::Doctor(doctor) => doctor.run(output),
