@@ -140,6 +140,10 @@ fn call_of(origin: &Origin, request: Request<Incoming>) -> Result<(Call, Incomin
         return Err(misdirected());
     }
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    // The asterisk of an OPTIONS is no path, and would go on as a part of the host.
+    if path.starts_with('*') {
+        return Err(no_proxy_request());
+    }
     let url = format!("{}://{}{path}", origin.scheme, origin.authority);
     let mut call = exchange::call_of(parts.method, &url, &parts.headers)?;
     call.placeholders(true);
