@@ -7,6 +7,7 @@ mod answers;
 mod asking;
 mod closing;
 mod follow;
+mod lifted;
 mod loaded;
 mod needles;
 mod open;

@@ -1,7 +1,7 @@
 //! Reading and verifying the audit log of a home. It needs no key, and works while the store is locked.
 
 use crate::audit;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 
 pub use crate::audit::{AgentName, Anchor, Entry, FirstBad, Identity, LogsQuery, Outcome, Phase, Record, Verdict};
@@ -30,11 +30,20 @@ pub fn show(home: &Home, id: &str) -> Result<Vec<Record>> {
     audit::show(&home.audit(), id)
 }
 
-/// Verifies the chain, its counter, and an anchor where one is known. The MACs need the owner: see
+/// Verifies the chain, its counter, and the anchors that are known. The MACs need the owner: see
 /// [`Owner::verify_logs`](crate::owner::Owner::verify_logs).
 ///
 /// # Errors
 /// `audit_unavailable` where the log cannot be read.
-pub fn verify(home: &Home, anchor: Option<&Anchor>) -> Result<Verdict> {
-    audit::verify(&home.audit(), None, anchor)
+pub fn verify<'a>(home: &Home, anchors: impl IntoIterator<Item = &'a Anchor>) -> Result<Verdict> {
+    audit::verify(&home.audit(), None, anchors)
+}
+
+/// The anchors of this home that stand in a text, as `journalctl -t agentsecrets -o cat` gives it.
+///
+/// # Errors
+/// `not_initialized`, and `invalid_call` where the text cannot be read.
+pub fn anchors_in(home: &Home, text: impl std::io::BufRead) -> Result<Vec<Anchor>> {
+    audit::anchors_in(home.config()?.id, text)
+        .map_err(|why| Error::new(ErrorCode::InvalidCall, format!("the anchors cannot be read: {}", why.kind())))
 }

@@ -137,6 +137,39 @@ fn verifying_every_mac_is_the_owners() {
 }
 
 #[test]
+fn how_the_log_is_kept_is_the_owners_and_anybody_may_read_it() {
+    let stage = Stage::new();
+    let shown = || stage.agent(["logs", "settings", "--json"]).ok().stdout;
+    assert!(shown().contains("\"durable\":false,\"anchor\":\"none\""), "{}", shown());
+    stage.agent(["logs", "settings", "--durable", "on"]).refused(3, "owner_required");
+    assert!(shown().contains("\"durable\":false"));
+    let said = stage.owner(["logs", "settings", "--durable", "on", "--anchor", "syslog"]).ok();
+    assert!(said.stdout.contains("only when its record is on the disk"), "{said:?}");
+    assert!(shown().contains("\"durable\":true,\"anchor\":\"syslog\""), "{}", shown());
+    stage.owner(["logs", "settings", "--anchor", "none"]).ok();
+    assert!(shown().contains("\"durable\":true,\"anchor\":\"none\""), "{}", shown());
+}
+
+#[test]
+fn anchors_from_outside_are_compared() {
+    let stage = Stage::new();
+    stage.agent(["call", "--url", "https://api.example.com/", "--bearer", "KEY"]);
+    let text: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(stage.path("home/home.json")).expect("home.json")).expect("JSON");
+    let file = stage.path("work/anchors");
+    let line = format!(
+        "agentsecrets-anchor {} 999 {} 2026-01-01T00:00:00Z\n",
+        text["id"].as_str().expect("id"),
+        "0".repeat(64)
+    );
+    std::fs::write(&file, line).expect("file");
+    let told = stage.agent(["logs", "verify", "--anchor", "anchors"]);
+    assert!(told.code == 1 && told.stdout.contains("the anchor remembers 999"), "{told:?}");
+    std::fs::write(&file, "nothing\n").expect("file");
+    stage.agent(["logs", "verify", "--anchor", "anchors"]).refused(2, "invalid_call");
+}
+
+#[test]
 fn an_agent_alone_does_the_rest() {
     let stage = Stage::new();
     stage.secret("KEY");

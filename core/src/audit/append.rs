@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -11,10 +12,12 @@ use uuid::Uuid;
 use super::chain;
 use super::event::Ended;
 use super::files::{self, unavailable};
+use super::outside::Outside;
 use super::record::{self, Phase, Time};
 use super::recover::{self, Recovered};
 use super::state::{State, StatePage};
 use super::sync::Syncer;
+use super::turn::{self, Turn};
 use super::writer::{Place, Writer, generation};
 use crate::error::{Error, ErrorCode, Result};
 
@@ -28,12 +31,19 @@ pub(super) struct Tuning {
     pub(super) rotate_at: u64,
     /// Milliseconds since 1970.
     pub(super) clock: fn() -> u64,
+    /// Where the end of the chain is noted outside the home.
+    pub(super) outside: Option<Outside>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
-        Self { rotate_at: 16 << 20, clock: || u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0) }
+        Self { rotate_at: 16 << 20, clock: unix_ms, outside: None }
     }
+}
+
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(0)
 }
 
 /// What a record says besides its place in the chain.
@@ -54,15 +64,20 @@ pub(super) struct Core {
     dir: PathBuf,
     tuning: Tuning,
     page: StatePage,
+    turn: Turn,
     segment: (u32, Arc<File>),
     writer: Writer,
     pub(super) sync: Syncer,
     line: Vec<u8>,
     second: Second,
+    /// The place and digest of the last record known to this process, which no file can make it forget.
+    head: (u64, chain::Digest),
     calls: u64,
     open_calls: u64,
     noted_ms: u64,
     checked_ms: u64,
+    /// Whether to look, with the next turn, if the other writers are gone.
+    look_around: bool,
     generation: u64,
 }
 
@@ -70,33 +85,38 @@ impl Core {
     pub(super) fn open(dir: &Path, tuning: Tuning) -> Result<(Self, Recovered)> {
         files::check_folder(dir).map_err(|why| unavailable("opened", &why))?;
         let mut page = StatePage::open(dir).map_err(|why| no_state(&why))?;
-        page.file().lock().map_err(|why| unavailable("locked", &why))?;
+        turn::claim(dir, &page).map_err(|why| unavailable("locked", &why))?;
         // Closing the file on an error gives the lock back.
         let mut recovered = recover::settle(dir, &mut page)?;
         let state = page.load().ok_or_else(state_damaged)?;
+        page.note_boot();
         let opened = open_segment(dir, state.segment).and_then(|file| {
             let place = Place { segment: state.segment, offset: state.length };
-            Ok((Writer::register(dir, place)?, Syncer::start(Arc::clone(&file))?, file))
+            let syncer = Syncer::start(unsynced(dir, state.segment, &file), page.synced(), tuning.outside)?;
+            Ok((Writer::register(dir, place)?, syncer, file))
         });
         let (writer, sync, file) = opened.map_err(|why| unavailable("opened", &why))?;
         let now = (tuning.clock)();
         let mut core = Self {
             dir: dir.to_owned(),
             tuning,
+            turn: Turn::new(&page, writer.tag()),
             page,
             segment: (state.segment, file),
             writer,
             sync,
             line: Vec::with_capacity(1024),
             second: Second::default(),
+            head: (state.seq, state.last),
             calls: 0,
             open_calls: 0,
             noted_ms: now,
             checked_ms: now,
+            look_around: false,
             generation: generation(),
         };
         recovered.closed = recover::close_calls_of_the_dead(&mut core, dir, &state)?;
-        core.page.file().unlock().map_err(|why| unavailable("unlocked", &why))?;
+        core.turn.give_and_own(core.page.file(), dir).map_err(|why| unavailable("unlocked", &why))?;
         Ok((core, recovered))
     }
 
@@ -116,7 +136,7 @@ impl Core {
     pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<State> {
         let now = self.now();
         self.stay_current(now)?;
-        let state = self.locked(|core, state| core.write(state, entry))?;
+        let state = self.locked(|core, state| core.write(state, entry, now))?;
         match entry.phase {
             Phase::Begun => self.open_calls += 1,
             Phase::Ended => self.open_calls = self.open_calls.saturating_sub(u64::from(entry.closes)),
@@ -136,35 +156,60 @@ impl Core {
     }
 
     fn locked<T>(&mut self, act: impl FnOnce(&mut Self, State) -> Result<T>) -> Result<T> {
-        self.page.file().lock().map_err(|why| unavailable("locked", &why))?;
+        self.turn.take(self.page.file()).map_err(|why| unavailable("locked", &why))?;
         let done = self.settled_state().and_then(|state| act(self, state));
-        let unlocked = self.page.file().unlock().map_err(|why| unavailable("unlocked", &why));
+        let unlocked = if self.look_around && self.turn.is_shared() {
+            self.look_around = false;
+            self.turn.give_and_own(self.page.file(), &self.dir)
+        } else {
+            self.turn.give(self.page.file())
+        };
+        let unlocked = unlocked.map_err(|why| unavailable("unlocked", &why));
         done.and_then(|done| unlocked.map(|()| done))
     }
 
+    /// The last record known to this process.
+    pub(super) fn head(&self) -> (u64, chain::Digest) {
+        self.head
+    }
+
+    /// The state, where it continues what this process knows and the segment is as long as it says.
     fn settled_state(&mut self) -> Result<State> {
-        if self.page.is_pending() {
+        let mut state = self.page.load().ok_or_else(state_damaged)?;
+        if self.page.is_pending() || !self.is_whole(&state) {
             recover::settle(&self.dir, &mut self.page)?;
+            state = self.page.load().ok_or_else(state_damaged)?;
         }
-        let state = self.page.load().ok_or_else(state_damaged)?;
+        let (seq, last) = self.head;
+        if state.seq < seq || (state.seq == seq && state.last != last) {
+            return Err(recover::does_not_continue());
+        }
         if state.segment != self.segment.0 {
-            self.move_to(state.segment, None)?;
+            self.move_to(state.segment)?;
         }
+        self.head = (state.seq, state.last);
         Ok(state)
+    }
+
+    /// Whether the segment in use has the length the state says; another one is looked at when it is opened.
+    fn is_whole(&self, state: &State) -> bool {
+        use io::{Seek, SeekFrom};
+        state.segment != self.segment.0
+            || (&*self.segment.1).seek(SeekFrom::End(0)).is_ok_and(|length| length == state.length)
     }
 
     /// Writes under the lock, held already, from wherever the chain stands.
     pub(super) fn write_next(&mut self, entry: &Entry<'_>) -> Result<()> {
         let state = self.settled_state()?;
-        self.write(state, entry).map(drop)
+        self.write(state, entry, self.now()).map(drop)
     }
 
     /// Writes under the lock, and returns the state behind the record.
-    fn write(&mut self, mut state: State, entry: &Entry<'_>) -> Result<State> {
+    fn write(&mut self, mut state: State, entry: &Entry<'_>, now: u64) -> Result<State> {
         if state.length >= self.tuning.rotate_at {
             self.rotate(&mut state)?;
         }
-        let digest = self.compose(&state, entry);
+        let digest = self.compose(&state, entry, now);
         let file = &self.segment.1;
         self.page.set_pending(true);
         if let Err(why) = files::write_at(file, &self.line, state.length) {
@@ -176,13 +221,13 @@ impl Core {
         state.advance(digest, self.line.len() as u64, entry.denies);
         self.page.store(&state);
         self.page.set_pending(false);
-        self.sync.written();
+        self.head = (state.seq, digest);
+        self.sync.written(state.seq, digest);
         Ok(state)
     }
 
     /// Builds the line in the reused buffer.
-    fn compose(&mut self, state: &State, entry: &Entry<'_>) -> chain::Digest {
-        let now = self.now();
+    fn compose(&mut self, state: &State, entry: &Entry<'_>, now: u64) -> chain::Digest {
         let id = record::make_id(now, self.writer.tag() & 0x3ff_ffff, state.seq + 1);
         self.line.clear();
         record::write_head(&mut self.line, id, entry.call, entry.phase, &state.last, self.second.of(now));
@@ -200,14 +245,17 @@ impl Core {
         if length > 0 {
             recover::set_aside(&self.dir, number, state.seq).map_err(|why| unavailable("continued", &why))?;
         }
-        self.move_to(number, File::open(&self.dir).ok())?;
+        self.move_to(number)?;
         (state.segment, state.length) = (number, 0);
         Ok(())
     }
 
-    fn move_to(&mut self, number: u32, folder: Option<File>) -> Result<()> {
+    /// Goes on in another segment. Those that others filled meanwhile are synced with it, and the folder with its name.
+    fn move_to(&mut self, number: u32) -> Result<()> {
         let file = open_segment(&self.dir, number).map_err(|why| unavailable("continued", &why))?;
-        self.sync.moved_to(Arc::clone(&file), folder);
+        let passed = (self.segment.0 + 1..number).map(|passed| files::segment_path(&self.dir, passed));
+        let also = passed.chain([self.dir.clone()]).filter_map(|path| File::open(path).ok()).map(Arc::new);
+        self.sync.moved_to(also.chain([Arc::clone(&file)]));
         self.segment = (number, file);
         Ok(())
     }
@@ -220,10 +268,12 @@ impl Core {
         }
         let segment = files::segment_path(&self.dir, self.segment.0);
         if forked || !is_at(self.page.file(), &self.dir.join("state")) || !is_at(&self.segment.1, &segment) {
-            let (fresh, _) = Self::open(&self.dir, self.tuning)?;
+            let (mut fresh, _) = Self::open(&self.dir, self.tuning)?;
+            fresh.head = self.head;
             *self = fresh;
         }
         self.checked_ms = now;
+        self.look_around = true;
         Ok(())
     }
 }
@@ -238,6 +288,12 @@ impl Drop for Core {
 
 fn open_segment(dir: &Path, number: u32) -> io::Result<Arc<File>> {
     files::options().write(true).create(true).truncate(false).open(files::segment_path(dir, number)).map(Arc::new)
+}
+
+/// What a new writer syncs with its first records: a killed one may have left the segment before unsynced too.
+fn unsynced(dir: &Path, number: u32, file: &Arc<File>) -> Vec<Arc<File>> {
+    let before = number.checked_sub(1).and_then(|before| File::open(files::segment_path(dir, before)).ok());
+    before.map(Arc::new).into_iter().chain([Arc::clone(file)]).collect()
 }
 
 fn no_state(why: &io::Error) -> Error {
@@ -266,13 +322,13 @@ fn is_at(_: &File, path: &Path) -> bool {
 
 /// The second last written, as text: formatting a date costs more than hashing the record.
 #[derive(Default)]
-struct Second {
+pub(super) struct Second {
     unix: u64,
     text: String,
 }
 
 impl Second {
-    fn of(&mut self, unix_ms: u64) -> Time<'_> {
+    pub(super) fn of(&mut self, unix_ms: u64) -> Time<'_> {
         let unix = unix_ms / 1000;
         if unix != self.unix || self.text.is_empty() {
             self.unix = unix;

@@ -97,7 +97,7 @@ impl AgentName {
                 ErrorCode::InvalidCall,
                 "an agent is named with letters, digits, '.', '_' and '-', at most 64 of them",
             )
-            .with_hint("agentsecrets agent list  # the agents there are")
+            .with_hint("use a name like billing-agent.2")
         })
     }
 
@@ -186,7 +186,6 @@ pub(crate) enum DenyChange {
     /// Something more is denied.
     Added,
     /// The owner lifted a deny.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a signed grant lifts it now; logs that say so stay readable"))]
     Lifted,
 }
 

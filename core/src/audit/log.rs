@@ -11,11 +11,13 @@ use super::append::{Core, Entry, Tuning};
 use super::chain::FirstKey;
 use super::event::{DenyChange, Ended, Event, Outcome, Reason};
 use super::files::{self, unavailable};
+use super::outside::Outside;
 use super::record::{Phase, write_event};
 use super::recover;
 #[cfg(test)]
 use super::recover::Recovered;
 use super::state::{Anchor, State, StatePage};
+use super::turn;
 use super::writer::generation;
 use crate::error::{Error, ErrorCode, Result};
 
@@ -28,6 +30,8 @@ const MOST_OWED: usize = 4096;
 pub(crate) struct Options {
     /// Whether [`AuditLog::make_durable`] waits for the disk.
     pub(crate) durable: bool,
+    /// Where the end of the chain is noted outside the home.
+    pub(crate) outside: Option<Outside>,
 }
 
 /// The log. Cheap to clone; any number of threads and processes may write to one folder.
@@ -64,7 +68,7 @@ impl AuditLog {
     pub(crate) fn create(dir: &Path, first: &FirstKey) -> Result<()> {
         files::make_folder(dir).map_err(|why| unavailable("made", &why))?;
         if let Ok(mut page) = StatePage::open(dir)
-            && page.file().lock().is_ok()
+            && turn::claim(dir, &page).is_ok()
             && recover::settle(dir, &mut page).is_ok()
         {
             return Err(Error::new(ErrorCode::AlreadyInitialized, "there is an audit log already"));
@@ -83,7 +87,7 @@ impl AuditLog {
     /// # Errors
     /// `audit_unavailable` where it cannot be written or does not continue from its last record.
     pub(crate) fn open(dir: &Path, options: Options) -> Result<Self> {
-        Self::open_with(dir, options, Tuning::default())
+        Self::open_with(dir, options, Tuning { outside: options.outside, ..Tuning::default() })
     }
 
     pub(super) fn open_with(dir: &Path, options: Options, tuning: Tuning) -> Result<Self> {
@@ -182,14 +186,14 @@ impl AuditLog {
         Ok(self.lock().core.state()?.denies)
     }
 
-    /// Where the chain stands now, to be kept outside the home.
-    ///
-    /// # Errors
-    /// `audit_unavailable`.
-    pub(crate) fn anchor(&self) -> Result<Anchor> {
-        let state = self.lock().core.state()?;
-        let hash = String::from_utf8_lossy(&state.last.hex()).into_owned();
-        Ok(Anchor { seq: state.seq, hash, time: Timestamp::now() })
+    /// Where the chain stands now, to be kept outside the home. Where the log was cut or rolled back, it is what this
+    /// process remembers of its end, by which `verify` finds that.
+    pub(crate) fn anchor(&self) -> Anchor {
+        let mut inside = self.lock();
+        let _ = inside.core.state(); // What the files cannot say is remembered.
+        let (seq, last) = inside.core.head();
+        let hash = String::from_utf8_lossy(&last.hex()).into_owned();
+        Anchor { seq, hash, time: Timestamp::now() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {

@@ -63,6 +63,9 @@ impl Record {
     }
 }
 
+/// The `act` of a record that stands for those that were lost when the machine went down.
+pub(super) const TAIL_LOST: &str = "tail_lost";
+
 /// What binds a line to its place.
 #[derive(Deserialize)]
 pub(super) struct Links<'a> {
@@ -80,6 +83,11 @@ impl<'a> Links<'a> {
 
     pub(super) fn place(&self) -> Option<u64> {
         Uuid::try_parse(self.id).ok().map(low_bits)
+    }
+
+    /// Whether it stands for records that were lost when the machine went down.
+    pub(super) fn is_loss(&self) -> bool {
+        self.act == TAIL_LOST
     }
 
     /// Whether it records a change of the deny overlay.

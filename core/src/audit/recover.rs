@@ -3,7 +3,8 @@
 //! The log may be ahead of the state, by the record a killed writer did not count, or after a power failure by all that
 //! the disk has and the state's page has not: records that continue the chain under the state's own key are counted.
 //! What does not is half a record, or was not written by this log, and is moved aside. A log that is *behind* its state
-//! lost records, and is not continued: `verify` says which.
+//! lost records. Where the machine went down since and they are records that were never synced, `crash.rs` says so in
+//! the log; else it is not continued, and `verify` says what is missing.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use super::append::{Core, Entry, state_damaged};
 use super::chain::{Digest, is_sealed};
+use super::crash;
 use super::event::{Ended, Outcome};
 use super::files::{self, Lines, unavailable};
 use super::record::{Links, Phase, event_part};
@@ -28,6 +30,8 @@ pub(crate) struct Recovered {
     pub(crate) counted: u64,
     /// Bytes that were no record, moved aside to a file `NNNNNN.torn.SEQ`.
     pub(crate) torn: u64,
+    /// Records that the disk had not taken when the machine went down.
+    pub(crate) lost: u64,
     /// Calls of dead processes, now ended as `failed`.
     pub(crate) closed: u64,
 }
@@ -36,6 +40,9 @@ pub(crate) struct Recovered {
 pub(super) fn settle(dir: &Path, page: &mut StatePage) -> Result<Recovered> {
     let mut state = page.load().ok_or_else(state_damaged)?;
     let mut recovered = Recovered::default();
+    if page.went_down() && crash::mend(dir, page, &state, &mut recovered).map_err(|why| unavailable("read", &why))? {
+        return Ok(recovered);
+    }
     let settled = continues(dir, &state).and_then(|continues| {
         if continues { count_the_rest(dir, &mut state, &mut recovered).map(|()| true) } else { Ok(false) }
     });
@@ -52,7 +59,8 @@ pub(super) fn settle(dir: &Path, page: &mut StatePage) -> Result<Recovered> {
     Ok(recovered)
 }
 
-fn does_not_continue() -> Error {
+/// The log is not the one whose end is known.
+pub(super) fn does_not_continue() -> Error {
     Error::new(ErrorCode::AuditUnavailable, "the audit log does not continue from its last record")
 }
 
@@ -114,7 +122,7 @@ fn begins_with_next(path: &Path, state: &State) -> io::Result<bool> {
 }
 
 /// Moves what stands behind the last record to a file of its own.
-fn keep_tail(dir: &Path, file: &File, state: &State, size: u64) -> io::Result<()> {
+pub(super) fn keep_tail(dir: &Path, file: &File, state: &State, size: u64) -> io::Result<()> {
     use io::{Read, Seek};
     let aside = dir.join(format!("{:06}.torn.{}", state.segment, state.seq));
     let mut tail = file.try_clone()?;

@@ -3,6 +3,10 @@
 //! A process may be killed between any two stores to the page, so the state is written to the slot not in use, which
 //! then becomes the one in use; the other is overwritten, as it holds a key that must be gone. A checksum tells which
 //! slot is whole.
+//!
+//! The kernel writes the page to the disk when it likes, before or after the records it counts. So it also says up to
+//! which record the log was synced, and in which start of the machine: after a power failure, records behind that one
+//! may be gone, and none before it.
 
 use std::fs::File;
 use std::io;
@@ -13,14 +17,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::boot::{self, BootId};
 use super::chain::{Digest, Key};
 use super::files;
-use super::page::Page;
+use super::page::{Number, Page};
 
 const MAGIC: u64 = u64::from_le_bytes(*b"asaudit1");
 /// Magic, five numbers, key, digest, checksum.
 const SLOT_LEN: usize = 8 + 5 * 8 + 32 + 32 + 8;
 const SLOTS: [usize; 2] = [0, 256];
+const SYNCED: usize = 128;
+const BOOT: usize = 136;
+const OWNER: usize = 160;
+const BUSY: usize = 168;
 const PENDING: usize = 512;
 const ACTIVE: usize = 520;
 const PAGE_LEN: usize = 4096;
@@ -102,6 +111,25 @@ fn checksum(bytes: &[u8]) -> u64 {
     })
 }
 
+/// What a look at the page tells.
+#[derive(Default)]
+pub(super) struct Peeked {
+    pub(super) state: Option<State>,
+    /// Up to which record the log is known to have been on the disk.
+    pub(super) synced: u64,
+    /// Whether the machine went down since.
+    pub(super) went_down: bool,
+    /// Whether somebody writes, or died while writing.
+    pub(super) busy: bool,
+}
+
+impl Peeked {
+    /// How many records the state counts.
+    pub(super) fn seq(&self) -> Option<u64> {
+        self.state.as_ref().map(|state| state.seq)
+    }
+}
+
 /// The page in its file.
 pub(super) struct StatePage {
     page: Page,
@@ -127,11 +155,39 @@ impl StatePage {
         Ok(Self { page: Page::map(file, PAGE_LEN)? })
     }
 
-    /// Reads the state without the right to change it, and whether a writer died over a record.
-    pub(super) fn peek(file: &File) -> io::Result<Option<State>> {
+    /// Reads the page without the right to change it.
+    pub(super) fn peek(file: &File) -> io::Result<Peeked> {
         let mut bytes = Zeroizing::new(vec![0; PAGE_LEN]);
         files::read_at(file, &mut bytes, 0)?;
-        Ok(load_from(|at, slot| slot.copy_from_slice(&bytes[at..at + slot.len()])))
+        let state = load_from(|at, slot| slot.copy_from_slice(&bytes[at..at + slot.len()]));
+        let mut synced = [0; 8];
+        synced.copy_from_slice(&bytes[SYNCED..SYNCED + 8]);
+        let mut boot = BootId::default();
+        boot.copy_from_slice(&bytes[BOOT..BOOT + 16]);
+        let busy = bytes[BUSY..BUSY + 8].iter().any(|byte| *byte != 0);
+        Ok(Peeked { state, synced: u64::from_ne_bytes(synced), went_down: boot::went_down_since(boot), busy })
+    }
+
+    /// Up to which record the log is known to be on the disk.
+    pub(super) fn synced(&self) -> Number {
+        self.page.number(SYNCED)
+    }
+
+    /// The tag of the only writer, and of the one that writes without the lock of the file; see `turn.rs`.
+    pub(super) fn turn(&self) -> (Number, Number) {
+        (self.page.number(OWNER), self.page.number(BUSY))
+    }
+
+    /// Whether the machine went down since the page was last written.
+    pub(super) fn went_down(&self) -> bool {
+        let mut boot = BootId::default();
+        self.page.read(BOOT, &mut boot);
+        boot::went_down_since(boot)
+    }
+
+    /// Notes that what the page says from now on is of this start of the machine.
+    pub(super) fn note_boot(&mut self) {
+        self.page.write(BOOT, &boot::current());
     }
 
     pub(super) fn file(&self) -> &File {

@@ -5,14 +5,20 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::chain::Digest;
+use super::outside::Outside;
+use super::page::Number;
 use super::writer::generation;
 
 /// After the first record of a group; with the time a sync takes it stays within the 100 ms promised.
 const GROUP: Duration = Duration::from_millis(80);
+
+/// The end of the chain is noted outside the home this often at most.
+const ANCHOR: Duration = Duration::from_secs(1);
 
 /// The thread and what it is told. Dropping it syncs what is left.
 pub(super) struct Syncer {
@@ -26,6 +32,10 @@ struct Shared {
     wake: Condvar,
     done: watch::Sender<Done>,
     broken: AtomicBool,
+    /// Where the page says which record was synced last.
+    mark: Number,
+    /// Where it is noted outside the home.
+    outside: Option<Outside>,
 }
 
 struct Queue {
@@ -33,9 +43,47 @@ struct Queue {
     files: Vec<Arc<File>>,
     /// How many records were written by this process.
     ticket: u64,
+    /// The place in the chain of the last of them, and its digest.
+    head: (u64, Digest),
     dirty: bool,
     urgent: bool,
     stop: bool,
+    /// How many wait for the next group, and how many of them it is worth waiting for.
+    waiting: usize,
+    expected: usize,
+}
+
+/// What one sync is for.
+struct Group {
+    files: Vec<Arc<File>>,
+    ticket: u64,
+    head: (u64, Digest),
+    stop: bool,
+}
+
+/// What was noted outside the home, and what is to be.
+#[derive(Default)]
+struct Told {
+    at: Option<Instant>,
+    head: u64,
+    owes: bool,
+}
+
+impl Told {
+    /// Notes the end of what is synced, at most once a second and at the end.
+    fn note(&mut self, outside: &Outside, group: &Group, synced: bool) {
+        let (seq, last) = &group.head;
+        self.owes = synced && *seq > self.head;
+        if self.owes && (group.stop || self.due().is_none_or(|due| due.is_zero())) {
+            outside.note(*seq, last);
+            *self = Self { at: Some(Instant::now()), head: *seq, owes: false };
+        }
+    }
+
+    /// In what time something is to be noted, if anything is.
+    fn due(&self) -> Option<Duration> {
+        self.owes.then(|| self.at.map_or(Duration::ZERO, |at| ANCHOR.saturating_sub(at.elapsed())))
+    }
 }
 
 /// Up to which ticket records were synced, or could not be.
@@ -46,30 +94,40 @@ struct Done {
 }
 
 impl Syncer {
-    pub(super) fn start(file: Arc<File>) -> io::Result<Self> {
-        let queue = Queue { files: vec![file], ticket: 0, dirty: false, urgent: false, stop: false };
+    pub(super) fn start(files: Vec<Arc<File>>, mark: Number, outside: Option<Outside>) -> io::Result<Self> {
+        let queue = Queue {
+            files,
+            ticket: 0,
+            head: Default::default(),
+            dirty: false,
+            urgent: false,
+            stop: false,
+            waiting: 0,
+            expected: 0,
+        };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
             wake: Condvar::new(),
             done: watch::Sender::new(Done::default()),
             broken: AtomicBool::new(false),
+            mark,
+            outside,
         });
         let of_thread = Arc::clone(&shared);
         let thread = thread::Builder::new().name("agentsecrets-log".into()).spawn(move || of_thread.run())?;
         Ok(Self { shared, thread: Some(thread), generation: generation() })
     }
 
-    /// Another segment is written from now on; `folder` holds its name.
-    pub(super) fn moved_to(&self, file: Arc<File>, folder: Option<File>) {
-        let mut queue = self.shared.queue();
-        queue.files.extend(folder.map(Arc::new));
-        queue.files.push(file);
+    /// Other files are written from now on, the last of them being the segment in use.
+    pub(super) fn moved_to(&self, files: impl IntoIterator<Item = Arc<File>>) {
+        self.shared.queue().files.extend(files);
     }
 
-    /// A record was written.
-    pub(super) fn written(&self) {
+    /// A record was written, at this place in the chain.
+    pub(super) fn written(&self, seq: u64, last: Digest) {
         let mut queue = self.shared.queue();
         queue.ticket += 1;
+        queue.head = (seq, last);
         if !queue.dirty {
             queue.dirty = true;
             self.shared.wake.notify_one();
@@ -86,9 +144,11 @@ impl Syncer {
         let mut done = self.shared.done.subscribe();
         let mut queue = self.shared.queue();
         let ticket = queue.ticket;
-        if done.borrow().synced < ticket && !queue.urgent {
-            queue.urgent = true;
-            self.shared.wake.notify_one();
+        if done.borrow().synced < ticket {
+            queue.waiting += 1;
+            if !std::mem::replace(&mut queue.urgent, true) || queue.waiting == queue.expected {
+                self.shared.wake.notify_one();
+            }
         }
         async move {
             let reached = done.wait_for(|done| done.synced >= ticket || done.failed >= ticket).await;
@@ -116,41 +176,61 @@ impl Shared {
     }
 
     fn run(&self) {
+        let (mut took, mut told) = (Duration::ZERO, None);
         loop {
-            let (files, ticket, stop) = self.next_group();
-            if ticket > self.done.borrow().synced {
-                self.sync(&files, ticket);
+            let group = self.next_group(took.min(GROUP), told.as_ref());
+            if group.ticket > self.done.borrow().synced {
+                let began = Instant::now();
+                self.sync(&group);
+                took = began.elapsed();
             }
-            if stop {
+            if let Some(outside) = &self.outside {
+                let told = told.get_or_insert_with(Told::default);
+                told.note(outside, &group, self.done.borrow().synced >= group.ticket);
+            }
+            if group.stop {
                 return;
             }
         }
     }
 
     /// Waits for a first record, then for the group to gather or for somebody who waits.
-    fn next_group(&self) -> (Vec<Arc<File>>, u64, bool) {
+    ///
+    /// Whoever waited for the last group is about to write again: the first of them waits for the others, at most as
+    /// long as the last sync took, which it would wait for anyway if it were synced alone and they after it.
+    fn next_group(&self, patience: Duration, told: Option<&Told>) -> Group {
         let idle = |queue: &mut Queue| !queue.dirty && !queue.stop;
-        let queue = self.wake.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner);
-        let gathering = |queue: &mut Queue| !queue.urgent && !queue.stop;
+        let queue = match told.and_then(Told::due) {
+            Some(due) => {
+                self.wake.wait_timeout_while(self.queue(), due, idle).map_or_else(|it| it.into_inner().0, |it| it.0)
+            }
+            None => self.wake.wait_while(self.queue(), idle).unwrap_or_else(PoisonError::into_inner),
+        };
+        let gathering = |queue: &mut Queue| queue.dirty && !queue.urgent && !queue.stop;
         let gathered = self.wake.wait_timeout_while(queue, GROUP, gathering);
-        let (mut queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let (queue, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let expected = |queue: &mut Queue| queue.urgent && queue.waiting < queue.expected && !queue.stop;
+        let met = self.wake.wait_timeout_while(queue, patience, expected);
+        let (mut queue, _) = met.unwrap_or_else(PoisonError::into_inner);
+        queue.expected = std::mem::take(&mut queue.waiting);
         (queue.dirty, queue.urgent) = (false, false);
-        (queue.files.clone(), queue.ticket, queue.stop)
+        Group { files: queue.files.clone(), ticket: queue.ticket, head: queue.head, stop: queue.stop }
     }
 
-    fn sync(&self, files: &[Arc<File>], ticket: u64) {
-        let synced = files.iter().try_for_each(|file| file.sync_data());
+    fn sync(&self, group: &Group) {
+        let synced = group.files.iter().try_for_each(|file| file.sync_data());
         self.broken.store(synced.is_err(), Ordering::Release);
         let mut queue = self.queue();
         if synced.is_ok() {
-            queue.files.drain(..files.len() - 1);
+            queue.files.drain(..group.files.len() - 1);
+            self.mark.raise(group.head.0);
         } else {
             queue.dirty = true; // Tried again with the next group, until the disk is well.
         }
         drop(queue);
         self.done.send_modify(|done| match synced {
-            Ok(()) => done.synced = ticket,
-            Err(_) => done.failed = ticket,
+            Ok(()) => done.synced = group.ticket,
+            Err(_) => done.failed = group.ticket,
         });
     }
 }

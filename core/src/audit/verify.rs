@@ -3,73 +3,46 @@
 //! Without the first key the chain, the state and the anchor are checked, and with it every MAC. Nothing in the folder
 //! names a place outside, so a moved or copied home verifies too.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
 use super::chain::{Digest, FirstKey, Key, is_sealed};
 use super::files::{self, Lines, unavailable};
 use super::record::{Links, Phase};
 use super::recover::count;
-use super::state::{Anchor, State, StatePage};
+use super::snapshot::Snapshot;
+use super::state::{Anchor, Peeked, State};
+use super::verdict::{FirstBad, Verdict};
 use crate::error::Result;
-
-/// What a look at the whole log found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct Verdict {
-    /// Whether nothing is wrong.
-    pub ok: bool,
-    /// Sound records, from the first on.
-    pub records: u64,
-    /// Files they stand in.
-    pub segments: usize,
-    /// Calls under way, or left open by a process that died and not yet closed by the next opening.
-    pub open_calls: usize,
-    /// Bytes of a record a killed process did not finish; the next opening moves them aside.
-    pub torn: u64,
-    /// Whether every MAC was checked, which takes the owner's key.
-    pub macs_checked: bool,
-    /// Milliseconds since the anchor was taken: a cut or a rollback within them would not be seen. Absent without anchor.
-    pub anchor_age_ms: Option<u64>,
-    /// The first record that is not what was written.
-    pub first_bad: Option<FirstBad>,
-}
-
-/// A record that is not what was written.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub struct FirstBad {
-    /// Its id, where it has one.
-    pub id: Option<String>,
-    /// The file it stands in.
-    pub file: String,
-    /// The line of that file, counted from 1.
-    pub line: u64,
-    /// What is wrong.
-    pub why: String,
-}
 
 /// Checks the log, while others may be writing.
 ///
 /// # Errors
 /// `audit_unavailable` where it cannot be read at all. What is wrong *in* it is the verdict's.
-pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Anchor>) -> Result<Verdict> {
+pub(crate) fn verify<'a>(
+    dir: &Path,
+    first: Option<&FirstKey>,
+    anchors: impl IntoIterator<Item = &'a Anchor>,
+) -> Result<Verdict> {
+    let mut anchors: Vec<_> = anchors.into_iter().collect();
+    anchors.sort_by_key(|anchor| anchor.seq);
+    let newest = anchors.iter().max_by_key(|anchor| anchor.time).copied();
     let check = || {
         let snapshot = Snapshot::take(dir)?;
-        let mut walk = Walk::new(snapshot.state.clone(), first, anchor);
+        let mut walk = Walk::new(&snapshot.page, first, anchors.clone().into());
         let first_bad = walk.all(dir, &snapshot)?.or_else(|| walk.at_the_end(&snapshot));
         Ok(Verdict {
             ok: first_bad.is_none(),
-            records: walk.seq,
+            records: walk.seq - walk.lost,
+            tail_lost_in_crash: walk.lost + walk.unmended(),
             segments: snapshot.segments.len(),
             open_calls: walk.open.len(),
             torn: walk.torn,
             macs_checked: first.is_some(),
-            anchor_age_ms: anchor.map(age_ms),
+            anchor_age_ms: newest.map(age_ms),
             first_bad,
         })
     };
@@ -78,35 +51,6 @@ pub(crate) fn verify(dir: &Path, first: Option<&FirstKey>, anchor: Option<&Ancho
 
 fn age_ms(anchor: &Anchor) -> u64 {
     u64::try_from(Timestamp::now().as_millisecond() - anchor.time.as_millisecond()).unwrap_or(0)
-}
-
-/// State and lengths of one moment, at which nobody was writing.
-struct Snapshot {
-    state: Option<State>,
-    /// Number and length.
-    segments: Vec<(u32, u64)>,
-}
-
-impl Snapshot {
-    fn take(dir: &Path) -> io::Result<Self> {
-        let file = match files::options().open(dir.join("state")) {
-            Err(why) if why.kind() == io::ErrorKind::NotFound => None,
-            file => Some(file?),
-        };
-        if let Some(file) = &file {
-            file.lock_shared()?; // Given back when the file is closed.
-        }
-        let state = match file.as_ref().map(StatePage::peek) {
-            Some(Err(why)) if why.kind() != io::ErrorKind::UnexpectedEof => return Err(why),
-            Some(Ok(state)) => state,
-            _ => None,
-        };
-        let mut segments = Vec::new();
-        for number in files::segments(dir)? {
-            segments.push((number, std::fs::symlink_metadata(files::segment_path(dir, number))?.len()));
-        }
-        Ok(Self { state, segments })
-    }
 }
 
 /// A line and where it stands.
@@ -140,7 +84,8 @@ enum Step {
 struct Walk<'a> {
     /// The state as the folder has it; once all it counts is passed, it counts on.
     state: Option<State>,
-    anchor: Option<&'a Anchor>,
+    /// Those not passed yet, in the order of the log.
+    anchors: VecDeque<&'a Anchor>,
     key: Option<Key>,
     seq: u64,
     last: Digest,
@@ -149,13 +94,19 @@ struct Walk<'a> {
     denies: u64,
     open: HashSet<String>,
     torn: u64,
+    /// Records that a `tail_lost` stands for.
+    lost: u64,
+    /// From which place on records may have been lost when the machine went down, and nobody opened the log since.
+    unsynced_from: Option<u64>,
+    /// Whether such a loss was met: what follows is moved aside by the next opening.
+    crashed: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(state: Option<State>, first: Option<&FirstKey>, anchor: Option<&'a Anchor>) -> Self {
+    fn new(page: &Peeked, first: Option<&FirstKey>, anchors: VecDeque<&'a Anchor>) -> Self {
         Self {
-            state,
-            anchor,
+            state: page.state.clone(),
+            anchors,
             key: first.map(FirstKey::key),
             seq: 0,
             last: Digest::default(),
@@ -164,7 +115,16 @@ impl<'a> Walk<'a> {
             denies: 0,
             open: HashSet::new(),
             torn: 0,
+            lost: 0,
+            unsynced_from: page.went_down.then_some(page.synced),
+            crashed: false,
         }
+    }
+
+    /// Records that the state counts and the machine lost, and no `tail_lost` stands for yet.
+    fn unmended(&self) -> u64 {
+        let counted = self.state.as_ref().map_or(0, |state| state.seq);
+        if self.unsynced_from.is_some_and(|synced| self.seq >= synced) { counted.saturating_sub(self.seq) } else { 0 }
     }
 
     fn all(&mut self, dir: &Path, snapshot: &Snapshot) -> io::Result<Option<FirstBad>> {
@@ -182,7 +142,7 @@ impl<'a> Walk<'a> {
                     let follows = Links::parse(line.trim_ascii_end()).and_then(|links| links.prev()) == Some(digest);
                     return Ok(Some(if follows { before } else { this }));
                 }
-                match self.step(line, *number) {
+                match self.step_or_loss(line, *number) {
                     Step::Sound => {}
                     Step::Bad(bad) => return Ok(Some(bad)),
                     Step::OneOfTwo { before, this, digest } => doubt = Some((before, this, digest)),
@@ -192,6 +152,20 @@ impl<'a> Walk<'a> {
         }
         let ends_with = self.state.as_ref().map(|state| state.last);
         Ok(doubt.map(|(before, this, digest)| if ends_with == Some(digest) { before } else { this }))
+    }
+
+    /// A step; what does not fit where the machine may have lost records is the rest of those.
+    fn step_or_loss(&mut self, line: &[u8], segment: u32) -> Step {
+        if self.crashed {
+            return Step::Torn;
+        }
+        match self.step(line, segment) {
+            Step::Bad(_) | Step::OneOfTwo { .. } if self.unmended() > 0 => {
+                self.crashed = true;
+                Step::Torn
+            }
+            step => step,
+        }
     }
 
     fn step(&mut self, line: &[u8], segment: u32) -> Step {
@@ -208,6 +182,11 @@ impl<'a> Walk<'a> {
         };
         self.at.id = Some(links.id.to_owned());
         let digest = Digest::of(body);
+        if links.is_loss()
+            && let Some(step) = self.step_over_loss(&links, body)
+        {
+            return step;
+        }
         match self.why_bad(&links, body) {
             None => self.accept(&links, digest),
             Some(Why::This(why)) => Step::Bad(self.at.bad(why)),
@@ -237,6 +216,23 @@ impl<'a> Walk<'a> {
             Some(links) if count(state, line) => self.accept(&links, Digest::of(body)),
             _ => Step::Bad(self.at.bad("the line was not written by this log")),
         }
+    }
+
+    /// A record that stands for lost ones, where it follows the last one there is; its place says how many they were.
+    fn step_over_loss(&mut self, links: &Links<'_>, body: &[u8]) -> Option<Step> {
+        let lost = links.place()?.checked_sub(self.seq + 1).filter(|lost| (1..=MOST_LOST).contains(lost))?;
+        let key = self.key.as_ref().map(|key| (0..lost).fold(key.clone(), |key, _| key.next()));
+        if links.prev() != Some(self.last) || key.as_ref().is_some_and(|key| !is_sealed(body, key)) {
+            return None;
+        }
+        if self.unmended() == lost {
+            return Some(Step::Bad(self.at.bad("the state does not count it"))); // It went down again: moved aside.
+        }
+        if self.anchors.iter().any(|anchor| (self.seq + 1..=self.seq + lost).contains(&anchor.seq)) {
+            return Some(Step::Bad(self.at.bad("the anchor remembers a record that is said to be lost")));
+        }
+        (self.seq, self.lost, self.key) = (self.seq + lost, self.lost + lost, key);
+        Some(self.accept(links, Digest::of(body)))
     }
 
     fn why_bad(&self, links: &Links<'_>, body: &[u8]) -> Option<Why> {
@@ -270,12 +266,21 @@ impl<'a> Walk<'a> {
             Phase::Begun => drop(self.open.insert(links.call.to_owned())),
             Phase::Ended => drop(self.open.remove(links.call)),
         }
-        match self.anchor {
-            Some(anchor) if anchor.seq == self.seq && Digest::parse(&anchor.hash) != Some(digest) => {
-                Step::Bad(self.at.bad("the anchor remembers another record here: the log was rewritten"))
-            }
-            _ => Step::Sound,
+        if self.is_contradicted(digest) {
+            return Step::Bad(self.at.bad("the anchor remembers another record here: the log was rewritten"));
         }
+        Step::Sound
+    }
+
+    /// Whether an anchor remembers something else at this place. Passes those of the places before.
+    fn is_contradicted(&mut self, digest: Digest) -> bool {
+        while let Some(anchor) = self.anchors.front().copied().filter(|anchor| anchor.seq <= self.seq) {
+            self.anchors.pop_front();
+            if anchor.seq == self.seq && Digest::parse(&anchor.hash) != Some(digest) {
+                return true;
+            }
+        }
+        false
     }
 
     /// What only the end of the log can tell.
@@ -286,12 +291,16 @@ impl<'a> Walk<'a> {
                 behind.bad(format!("records are missing at the end: {} ({who} remembers {known})", known - self.seq))
             })
         };
-        let state = snapshot.state.as_ref();
-        if let Some(bad) = missing(state.map_or(0, |state| state.seq), "the state") {
+        let state = snapshot.page.state.as_ref();
+        let unmended = self.unmended() > 0;
+        if let Some(bad) = missing(state.map_or(0, |state| state.seq), "the state").filter(|_| !unmended) {
             return Some(bad);
         }
-        if let Some(bad) = missing(self.anchor.map_or(0, |anchor| anchor.seq), "the anchor") {
+        if let Some(bad) = missing(self.anchors.back().map_or(0, |anchor| anchor.seq), "the anchor") {
             return Some(bad);
+        }
+        if unmended {
+            return None; // The state is ahead of the log, and says nothing of what the log has.
         }
         let of_state = |why: &str| Some(FirstBad { id: None, file: "state".into(), line: 0, why: why.into() });
         let Some(now) = &self.state else {
@@ -303,13 +312,15 @@ impl<'a> Walk<'a> {
         if self.key.as_ref().is_some_and(|key| *key != now.key) {
             return of_state("the state's key does not come from the first key");
         }
-        if now.denies != self.denies {
+        if !(self.denies..=self.denies + self.lost).contains(&now.denies) {
             return of_state("the state counts other changes of the deny overlay than the log");
         }
         None
     }
 }
 
+/// More are not believed to be lost at once: they are what was written since the last sync.
+const MOST_LOST: u64 = 1 << 24;
 const ALTERED: &str = "the record was altered";
 const OUT_OF_ORDER: &str = "the record stands in the wrong place";
 

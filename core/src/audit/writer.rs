@@ -59,6 +59,26 @@ impl Writer {
     }
 }
 
+/// Whether the writer of this tag lives.
+pub(super) fn lives(dir: &Path, tag: u64) -> bool {
+    is_locked(&dir.join(FOLDER).join(tag_text(tag)))
+}
+
+/// Whether no writer lives but the one of this tag. To be called under the lock of the log, where none can register.
+pub(super) fn is_alone(dir: &Path, tag: u64) -> io::Result<bool> {
+    for entry in fs::read_dir(dir.join(FOLDER))? {
+        let entry = entry?;
+        if entry.file_name().to_str() != Some(&tag_text(tag)) && is_locked(&entry.path()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_locked(path: &Path) -> bool {
+    files::options().open(path).is_ok_and(|file| file.try_lock().is_err())
+}
+
 /// A writer that died. Holding it keeps others from closing its calls too.
 pub(super) struct DeadWriter {
     pub(super) tag: u64,

@@ -23,7 +23,22 @@ pub(crate) struct Loaded {
     pub(crate) sender: Arc<Sender>,
     /// What an agent chose last, read with it so that a call asks the disk for one stamp and no more.
     pub(super) state: State,
+    /// Whether the overlay holds denies that the owner lifted and no record says so yet.
+    unrecorded: bool,
     stamp: Stamp,
+}
+
+/// What was loaded last, and where the home's changes stood when that was known to be the newest.
+pub(super) struct Current {
+    loaded: Arc<Loaded>,
+    epoch: Option<u64>,
+}
+
+impl Current {
+    /// Whether the files are as they were, and all that follows from them is on record.
+    fn is_of(&self, stamp: Stamp) -> bool {
+        self.loaded.stamp == stamp && !self.loaded.unrecorded
+    }
 }
 
 /// The files a loaded policy comes from.
@@ -59,17 +74,27 @@ impl Engine {
     /// # Errors
     /// `store_locked`; `policy_invalid` where it is unsigned, altered, older than one seen, or the overlay is missing.
     pub(crate) fn loaded(&self) -> Result<Arc<Loaded>> {
+        // Asked before the files are: a change in between makes the next call look again.
+        let epoch = self.vault().ok().and_then(|vault| vault.epoch());
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (Some(current), Some(_)) = (&*current, epoch)
+            && current.epoch == epoch
+            && !current.loaded.unrecorded
+        {
+            return Ok(Arc::clone(&current.loaded));
+        }
         if self.was_locked() {
+            *current = None;
             return Err(owner::locked());
         }
         let stamp = Stamp::of(self);
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = current.as_ref().filter(|loaded| loaded.stamp == stamp) {
-            return Ok(Arc::clone(loaded));
+        if let Some(current) = current.as_mut().filter(|current| current.is_of(stamp)) {
+            current.epoch = epoch;
+            return Ok(Arc::clone(&current.loaded));
         }
         let before = current.take();
-        let loaded = Arc::new(self.load(stamp, before.as_deref())?);
-        *current = Some(Arc::clone(&loaded));
+        let loaded = Arc::new(self.load(stamp, before.as_ref().map(|before| &*before.loaded))?);
+        *current = Some(Current { loaded: Arc::clone(&loaded), epoch });
         Ok(loaded)
     }
 
@@ -78,7 +103,11 @@ impl Engine {
         let key = &self.opened()?.key;
         let document = owner::load_policy(&self.home, &self.config)?;
         owner::check_pin(&self.home, &self.config, key, &document)?;
-        let overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
+        let mut unrecorded = overlay.has_lifted(&document.grants);
+        if unrecorded && let Some(rest) = self.without_lifted(&document)? {
+            (overlay, unrecorded) = (rest, false);
+        }
         let sender = match before {
             Some(before) if before.document.trust == document.trust => Arc::clone(&before.sender),
             _ => {
@@ -88,6 +117,6 @@ impl Engine {
         };
         let policy = Policy::new(&document, &overlay);
         let (id, state) = (COUNT.fetch_add(1, Ordering::Relaxed), State::read(&self.home));
-        Ok(Loaded { id, document, overlay, policy, sender, state, stamp })
+        Ok(Loaded { id, document, overlay, policy, sender, state, unrecorded, stamp })
     }
 }

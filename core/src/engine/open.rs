@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::loaded::{Files, Loaded};
+use super::loaded::{Current, Files};
 use super::needles::Needles;
-use crate::audit::{self, AuditLog, Event, Identity, MethodName, PathTemplate};
+use crate::audit::{self, AuditLog, Event, Identity, MethodName, Outside, PathTemplate};
 use crate::call::Call;
 use crate::context::Place;
 use crate::crypto::UseKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::owner::{self, Unlocked};
-use crate::policy::Permitted;
+use crate::policy::{Anchor, Permitted};
 use crate::secret_ref::Scope;
 use crate::store::{self, Vault};
 
@@ -24,7 +24,7 @@ pub struct Engine {
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
     pub(super) files: Files,
-    pub(super) current: Mutex<Option<Arc<Loaded>>>,
+    pub(super) current: Mutex<Option<Current>>,
     opened: Option<Opened>,
 }
 
@@ -71,11 +71,15 @@ impl Engine {
 
     fn open(home: &Home, key: Option<UseKey>, isolation: audit::Isolation) -> Result<Arc<Self>> {
         let config = home.config()?;
-        let document = owner::load_policy(home, &config);
-        let durable = document.is_ok_and(|document| document.audit.durable);
+        let settings = owner::load_policy(home, &config).map(|document| document.audit).unwrap_or_default();
+        let outside = settings.anchor.map(|anchor| match anchor {
+            Anchor::Journald => Outside::journald(config.id),
+            Anchor::Syslog => Outside::syslog(config.id),
+        });
+        let options = audit::Options { durable: settings.durable, outside };
         let opened = key.map(|key| Opened::new(home, &config, key)).transpose()?;
         Ok(Arc::new(Self {
-            audit: AuditLog::open(&home.audit(), audit::Options { durable })?,
+            audit: AuditLog::open(&home.audit(), options)?,
             files: Files::of(home),
             home: home.clone(),
             config,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::log_settings::LogsChange;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -32,6 +33,8 @@ pub enum PolicyAct {
         /// Its name.
         name: Label,
     },
+    /// Evidence is kept in another way.
+    Logs(LogsChange),
     /// A directory's project file is believed.
     Link {
         /// The directory.
@@ -83,6 +86,7 @@ impl PolicyAct {
             Self::Allow(allow) => allow.apply(document, now),
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
+            Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
             Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
             Self::Link { directory, project } => {
                 let id = document.project_named(project).ok_or_else(|| no_project(project))?.id;

@@ -7,6 +7,7 @@ mod acts;
 mod deny_file;
 mod first_key;
 mod keys;
+mod log_settings;
 mod open;
 mod policy_file;
 mod process;
@@ -15,6 +16,7 @@ mod signer;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use keys::Unlocked;
+pub use log_settings::{AnchorPlace, LogSettings, LogsChange, log_settings};
 pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};

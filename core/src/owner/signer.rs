@@ -27,7 +27,7 @@ pub struct Owner {
 enum Request {
     Change(Vec<PolicyAct>),
     Sign(Act),
-    Verify(Option<Anchor>),
+    Verify(Vec<Anchor>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,8 +83,8 @@ impl Owner {
     ///
     /// # Errors
     /// `owner_required` without a terminal, `wrong_passphrase`, `audit_unavailable` where the log cannot be read.
-    pub fn verify_logs(&mut self, anchor: Option<Anchor>) -> Result<Verdict> {
-        match self.ask(&Request::Verify(anchor))? {
+    pub fn verify_logs(&mut self, anchors: Vec<Anchor>) -> Result<Verdict> {
+        match self.ask(&Request::Verify(anchors))? {
             Reply::Verified(verdict) => Ok(*verdict),
             _ => Err(confused()),
         }
@@ -117,9 +117,7 @@ impl Session {
             let reply = match request {
                 Request::Change(acts) => self.change(&acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
-                Request::Verify(anchor) => {
-                    self.verify(anchor.as_ref()).map(|verdict| Reply::Verified(Box::new(verdict)))
-                }
+                Request::Verify(anchors) => self.verify(&anchors).map(|verdict| Reply::Verified(Box::new(verdict))),
             };
             if parent.say(reply).is_err() {
                 return;
@@ -166,10 +164,10 @@ impl Session {
         Ok(SignedAct { act: text, signature })
     }
 
-    fn verify(&mut self, anchor: Option<&Anchor>) -> Result<Verdict> {
+    fn verify(&mut self, anchors: &[Anchor]) -> Result<Verdict> {
         self.open(&["The audit log is verified with the key of its first record".to_owned()])?;
         let first = super::first_key::open(&self.home, &self.config, self.opened()?)?;
-        crate::audit::verify(&self.home.audit(), Some(&first), anchor)
+        crate::audit::verify(&self.home.audit(), Some(&first), anchors)
     }
 
     /// Says what becomes possible and who asks, then reads the passphrase, once in the life of the command.

@@ -5,7 +5,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::change::{Change, shown};
-use super::document::{Document, Link, Project, TrustRoot};
+use super::document::{Anchor, AuditSettings, Document, Link, Project, TrustRoot};
 use super::grant::Grant;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
@@ -43,6 +43,27 @@ impl Document {
         let change = Change::made(format!("There will be a project {name}"));
         self.projects.push(Project { id, name });
         Ok((id, change))
+    }
+
+    /// Keeps evidence in another way; says each thing that differs.
+    pub(crate) fn set_audit(&mut self, settings: AuditSettings) -> Vec<Change> {
+        let before = std::mem::replace(&mut self.audit, settings);
+        let mut changes = Vec::new();
+        if before.durable != settings.durable {
+            changes.push(Change::made(if settings.durable {
+                "A call is sent only when its record is on the disk"
+            } else {
+                "A call is sent while its record is on the way to the disk: a power failure can take 100 ms of them"
+            }));
+        }
+        if before.anchor != settings.anchor {
+            changes.push(Change::made(match settings.anchor {
+                Some(Anchor::Journald) => "The end of the log is noted in the journal of the system",
+                Some(Anchor::Syslog) => "The end of the log is noted in the system's log",
+                None => "The end of the log is noted nowhere outside the home",
+            }));
+        }
+        if changes.is_empty() { vec![Change::none("The log is kept so already")] } else { changes }
     }
 
     /// Links a directory to a project, in place of the one it was linked to.

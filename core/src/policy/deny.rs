@@ -61,6 +61,16 @@ impl DenyOverlay {
         true
     }
 
+    /// Whether there is a deny that the owner has lifted since.
+    pub(crate) fn has_lifted(&self, grants: &[Grant]) -> bool {
+        self.entries.iter().any(|entry| entry.is_lifted(grants))
+    }
+
+    /// Takes out the denies that the owner has lifted since.
+    pub(crate) fn take_lifted(&mut self, grants: &[Grant]) -> Vec<DenyEntry> {
+        self.entries.extract_if(.., |entry| entry.is_lifted(grants)).collect()
+    }
+
     /// Whether a deny takes the whole of a grant away.
     pub(crate) fn takes_away(&self, grant: &Grant, all: &[Grant]) -> bool {
         self.entries.iter().filter(|entry| entry.is_of(grant)).any(|entry| match &entry.rule {

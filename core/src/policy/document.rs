@@ -87,7 +87,7 @@ pub(crate) struct TrustRoot {
 }
 
 /// How evidence is kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuditSettings {
     /// Whether a record is on the disk before the call is sent.
@@ -104,8 +104,6 @@ pub(crate) enum Anchor {
     Journald,
     /// The system log.
     Syslog,
-    /// A descriptor given at the start.
-    Fd,
 }
 
 impl Document {

@@ -51,11 +51,11 @@ pub(super) struct Unit {
 }
 
 impl Unit {
-    fn byte(byte: u8, next: usize) -> Self {
+    pub(super) fn byte(byte: u8, next: usize) -> Self {
         Self { bytes: [byte, 0, 0, 0], len: 1, next }
     }
 
-    fn char(char: char, next: usize) -> Self {
+    pub(super) fn char(char: char, next: usize) -> Self {
         let mut bytes = [0; 4];
         let len = char.encode_utf8(&mut bytes).len() as u8;
         Self { bytes, len, next }

@@ -30,13 +30,23 @@ pub(super) struct Piece {
     start: usize,
     end: usize,
     pub(super) form: usize,
-    /// How far from its beginning a gram still tells where the form begins.
-    pub(super) reach: usize,
+    /// How many characters at its front may be missing from the view of a text.
+    swallowed: usize,
     /// For the view of a form, the place in the form of each of its bytes.
     places: Option<Box<[u32]>>,
 }
 
 impl Piece {
+    /// How far from its beginning a gram of plain text still tells where the form begins: the first look is nearer.
+    pub(super) fn plain_reach(&self, stride: usize) -> usize {
+        if self.places.is_some() { self.view_reach(stride) } else { stride }
+    }
+
+    /// The same for a gram of a view.
+    pub(super) fn view_reach(&self, stride: usize) -> usize {
+        stride + self.swallowed
+    }
+
     pub(super) fn place(&self, offset: usize) -> usize {
         self.places.as_ref().map_or(offset, |places| places[offset] as usize)
     }
@@ -58,8 +68,8 @@ impl Scanner {
         let mut forms = Forms::of(known, wire);
         let mut pieces: Vec<Piece> = (forms.list.iter().enumerate())
             .map(|(form, of)| {
-                let reach = MAX_STRIDE + swallowed(forms.needle(of));
-                Piece { start: of.range.start, end: of.range.end, form, reach, places: None }
+                let swallowed = swallowed(forms.needle(of));
+                Piece { start: of.range.start, end: of.range.end, form, swallowed, places: None }
             })
             .collect();
         let shortest = pieces.iter().map(|piece| piece.end - piece.start).min().unwrap_or(GRAM);
@@ -72,7 +82,7 @@ impl Scanner {
                 Kind::Hex | Kind::Exact => {}
             }
         }
-        let bounds: Vec<_> = pieces.iter().map(|piece| (piece.start, piece.end)).collect();
+        let bounds: Vec<_> = pieces.iter().map(|piece| (piece.start, piece.end, piece.places.is_none())).collect();
         let table = Table::build(&forms.bytes, &bounds);
         let labels = known.iter().chain(wire).map(|known| known.label.clone()).collect();
         let (stride, view_stride) =
@@ -119,12 +129,17 @@ impl Scanner {
         self.labels[form.owner].as_ref()
     }
 
-    /// The pieces that hold a gram, with its offset in each.
-    pub(super) fn pieces_with(&self, gram: u64) -> impl Iterator<Item = (&Piece, usize)> {
-        self.table.places(&self.forms.bytes, gram).map(|place| {
+    /// Gives the pieces that hold a gram, with its offset in each, but none that differs in what comes `next`.
+    pub(super) fn pieces_with(
+        &self,
+        gram: u64,
+        next: impl Fn(usize) -> Option<u64>,
+        mut found: impl FnMut(&Piece, usize),
+    ) {
+        self.table.places(&self.forms.bytes, gram, next, |place| {
             let piece = &self.pieces[self.pieces.partition_point(|piece| piece.end <= place)];
-            (piece, place - piece.start)
-        })
+            found(piece, place - piece.start);
+        });
     }
 }
 
@@ -147,13 +162,7 @@ fn add_view(forms: &mut Forms, index: usize, pieces: &mut Vec<Piece>, shortest: 
     }
     let start = forms.bytes.len();
     forms.bytes.extend_from_slice(&view);
-    pieces.push(Piece {
-        start,
-        end: forms.bytes.len(),
-        form: index,
-        reach: MAX_STRIDE + swallowed,
-        places: Some(places.into()),
-    });
+    pieces.push(Piece { start, end: forms.bytes.len(), form: index, swallowed, places: Some(places.into()) });
 }
 
 /// How many characters at a form's front an escape left open before it may take for its own.
@@ -177,6 +186,6 @@ fn add_url_safe(forms: &mut Forms, index: usize, pieces: &mut Vec<Piece>) {
                 other => other,
             };
         }
-        pieces.push(Piece { start, end: forms.bytes.len(), form: index, reach: MAX_STRIDE, places: None });
+        pieces.push(Piece { start, end: forms.bytes.len(), form: index, swallowed: 0, places: None });
     }
 }

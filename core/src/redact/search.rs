@@ -3,7 +3,7 @@
 use memchr::{memchr3, memmem, memrchr2};
 
 use super::scanner::{Hit, Piece, Scanner};
-use super::table::{GRAM, MAX_STRIDE, gram};
+use super::table::{GRAM, LEVELS, MAX_STRIDE, gram};
 use super::view::{BEFORE, READ, View, may_begin_with};
 
 /// How many bytes of the past a search looks back on.
@@ -33,6 +33,16 @@ impl Search {
             self.feed_short(scanner, border, chunk, hits);
             self.feed_view(scanner, border, chunk, hits);
         }
+        self.pass(chunk);
+    }
+
+    /// Goes over a part of a line in which nothing has to be found.
+    pub(super) fn skip(&mut self, chunk: &[u8]) {
+        self.view.clear();
+        self.pass(chunk);
+    }
+
+    fn pass(&mut self, chunk: &[u8]) {
         let kept = chunk.len().min(TAIL);
         let old = self.tail_len.min(TAIL - kept);
         self.tail.copy_within(self.tail_len - old..self.tail_len, 0);
@@ -132,7 +142,7 @@ impl Search {
         let (from, end) = self.view.take_settled(scanner.view_stride);
         let view = &self.view;
         scanner.table.scan(&view.units[..end], from, scanner.view_stride, &mut |at, gram| {
-            view_hits(scanner, gram, view, at, hits);
+            view_hits(scanner, gram, view, at, end, hits);
         });
     }
 }
@@ -158,26 +168,43 @@ fn plain_hits(scanner: &Scanner, gram: u64, text: &[u8], at: usize, behind: u64,
         None => behind == 0 && at == back,
     };
     let line = (0..MAX_STRIDE).find(|back| starts_line(*back));
-    for (piece, offset) in scanner.pieces_with(gram) {
-        let begin = place.checked_sub(offset as u64).map(|begin| (begin, begin));
+    let next = |level: usize| tame(text, at + level * GRAM, level);
+    scanner.pieces_with(gram, next, |piece, offset| {
+        let reach = piece.plain_reach(scanner.stride);
+        let begin = place.checked_sub(offset as u64).filter(|_| offset < reach).map(|begin| (begin, begin));
         add_hits(scanner, piece, offset, begin, line.map(|back| (back, place - back as u64)), hits);
-    }
+    });
 }
 
 /// The same for a gram found in a view, where a form's beginning is not known to the byte.
-fn view_hits(scanner: &Scanner, gram: u64, view: &View, at: usize, hits: &mut Vec<Hit>) {
+fn view_hits(scanner: &Scanner, gram: u64, view: &View, at: usize, end: usize, hits: &mut Vec<Hit>) {
     let starts_line = |back: usize| match at.checked_sub(back + 1) {
         Some(before) => view.is_line_break(before),
         None => view.at_line_start && at == back,
     };
     let line = (0..MAX_STRIDE).find(|back| starts_line(*back)).map(|back| (back, view.place(at - back)));
-    for (piece, offset) in scanner.pieces_with(gram) {
+    let next = |level: usize| {
+        let from = at + level * GRAM;
+        // A form may end at a line break, and of an `r` a view does not tell whether it is one.
+        let may_break = |unit: usize| unit + 1 >= end || view.units[unit] == b'r' || view.is_line_break(unit);
+        let breaks = |from: usize| (from..from + GRAM).any(may_break);
+        tame(&view.units[..end], from, level).filter(|_| !breaks(from))
+    };
+    scanner.pieces_with(gram, next, |piece, offset| {
         // An escape cut off before the form may have swallowed some of its characters.
         let first = view.place(at.saturating_sub(offset + 2));
         // The form may begin inside what spells the character: behind a backslash that belongs to the text before it.
         let last = view.place(at).max(view.place(at + 1).saturating_sub(1));
-        add_hits(scanner, piece, offset, Some((first, last)), line, hits);
-    }
+        let begin = Some((first, last)).filter(|_| offset < piece.view_reach(scanner.view_stride));
+        add_hits(scanner, piece, offset, begin, line, hits);
+    });
+}
+
+/// Eight bytes of a text where a form that stands here must have the same ones, but for their case.
+fn tame(text: &[u8], from: usize, level: usize) -> Option<u64> {
+    let next = text.get(from..from + GRAM).filter(|_| level < LEVELS)?;
+    let same = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'+' | b'%' | b'\\' | b'&');
+    next.iter().all(same).then(|| gram(text, from))
 }
 
 fn add_hits(
@@ -188,7 +215,7 @@ fn add_hits(
     line: Option<(usize, u64)>,
     hits: &mut Vec<Hit>,
 ) {
-    if let Some((first, last)) = begin.filter(|_| offset < piece.reach) {
+    if let Some((first, last)) = begin {
         hits.push(Hit { first, last, form: piece.form, from: 0 });
     }
     if let Some((back, place)) = line

@@ -4,6 +4,7 @@
 //! released depends on lengths and line feeds, never on a value. What stands at a place is decided from the window
 //! behind it and no more, also where more is at hand, so that chunks make no difference.
 
+mod effort;
 mod follow;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::Found;
 use super::scanner::{Hit, Scanner};
 use super::search::Search;
 use super::walk::Outcome;
+use effort::{Effort, FOLLOW};
 use follow::Followed;
 
 /// How much of a line without an end is held back.
@@ -43,6 +45,14 @@ impl Redactor {
     /// The stream has ended: appends the rest.
     pub(crate) fn finish(&mut self, out: &mut Vec<u8>) {
         self.stream.finish(&self.scanner, out);
+    }
+
+    /// Begins a stream for which so much work is paid.
+    #[cfg(test)]
+    pub(super) fn with_effort(scanner: Arc<Scanner>, left: i64) -> Self {
+        let mut new = Self::new(scanner);
+        new.stream.effort = Effort::of(left);
+        new
     }
 
     /// How much of the stream is decided and released.
@@ -104,6 +114,9 @@ struct Stream {
     followed: Vec<Followed>,
     /// Up to here everything is covered by a replacement already written.
     covered: u64,
+    effort: Effort,
+    /// A place, the end of its line, and whether a line feed stands there.
+    line: (u64, u64, bool),
     found: Found,
 }
 
@@ -117,7 +130,11 @@ impl Drop for Stream {
 impl Stream {
     fn push(&mut self, scanner: &Scanner, chunk: &[u8], out: &mut Vec<u8>) {
         for block in chunk.chunks(BLOCK) {
-            self.search.feed(scanner, block, &mut self.hits);
+            if self.effort.is_drowning() && memchr(b'\n', block).is_none() {
+                self.search.skip(block);
+            } else {
+                self.search.feed(scanner, block, &mut self.hits);
+            }
             let end = self.decided + (self.held.len() + block.len()) as u64;
             // A line feed farther from the end than the window makes no difference.
             let near = &block[block.len().saturating_sub(WINDOW)..];
@@ -135,10 +152,13 @@ impl Stream {
 
     /// Takes a block in and releases everything up to a place.
     fn take(&mut self, scanner: &Scanner, block: &[u8], decide: u64, last: bool, out: &mut Vec<u8>) {
-        let idle = self.hits.is_empty() && self.candidates.is_empty() && self.followed.is_empty();
+        let idle = !self.effort.is_drowning()
+            && self.hits.is_empty()
+            && self.candidates.is_empty()
+            && self.followed.is_empty();
         if !idle || self.covered > self.decided {
             self.held.extend_from_slice(block);
-            self.queue_hits(scanner, last);
+            self.queue_hits(scanner);
             self.settle(scanner, decide, last, out);
             return;
         }
@@ -172,17 +192,24 @@ impl Stream {
     }
 
     /// Keeps of the hits those that may still be a form.
-    fn queue_hits(&mut self, scanner: &Scanner, last: bool) {
-        for hit in std::mem::take(&mut self.hits) {
-            for place in hit.first.max(self.decided)..=hit.last {
-                let candidate = self.candidate(scanner, hit, place);
-                if let Err(at) = self.candidates.binary_search(&candidate)
-                    && self.may_stand(scanner, candidate, last)
-                {
-                    self.candidates.insert(at, candidate);
+    fn queue_hits(&mut self, scanner: &Scanner) {
+        if self.is_drowned() {
+            return self.hits.clear();
+        }
+        let mut hits = std::mem::take(&mut self.hits);
+        for hit in &hits {
+            let from = hit.first.max(self.decided);
+            for place in self.effort.not_seen(hit, from..hit.last + 1).into_iter().flatten() {
+                let text = &self.held[(place - self.decided) as usize..];
+                if scanner.needle(hit.form).may_begin(text, hit.from) {
+                    self.candidates.push(self.candidate(scanner, *hit, place));
                 }
             }
         }
+        self.candidates.sort();
+        self.candidates.dedup();
+        hits.clear();
+        self.hits = hits;
     }
 
     fn candidate(&self, scanner: &Scanner, hit: Hit, place: u64) -> Candidate {
@@ -192,29 +219,40 @@ impl Stream {
     }
 
     /// The text in which a candidate is decided, and whether it ends with its line.
-    fn text_of(&self, candidate: Candidate, last: bool) -> (&[u8], bool) {
+    fn text_of(&self, candidate: Candidate, line: u64, last: bool) -> (&[u8], bool) {
         let at = (candidate.place - self.decided) as usize;
         let reach = (candidate.begin - self.decided) as usize + WINDOW;
-        let text = &self.held[at..reach.min(self.held.len())];
-        match memchr(b'\n', text) {
-            Some(line) => (&text[..line], true),
-            None => (text, last && reach >= self.held.len()),
+        let line = (line - self.decided) as usize;
+        if line < reach.min(self.held.len()) {
+            return (&self.held[at..line], true);
         }
+        (&self.held[at..reach.min(self.held.len())], last && reach >= self.held.len())
     }
 
-    fn may_stand(&self, scanner: &Scanner, candidate: Candidate, last: bool) -> bool {
-        let (text, whole) = self.text_of(candidate, last);
-        scanner.needle(candidate.form).may_stand(text, candidate.from, whole)
+    /// The next line feed, or the end of what is held: kept, as candidates stand near one another.
+    fn line_end(&mut self, place: u64) -> u64 {
+        let end = self.decided + self.held.len() as u64;
+        let (from, upto, ended) = self.line;
+        if place < from || place > upto || !(ended || upto == end) {
+            let line = memchr(b'\n', &self.held[(place - self.decided) as usize..]);
+            self.line = (place, line.map_or(end, |at| place + at as u64), line.is_some());
+        }
+        self.line.1
     }
 
     /// Decides everything up to a place and releases it.
     fn settle(&mut self, scanner: &Scanner, decide: u64, last: bool, out: &mut Vec<u8>) {
         let mut released = 0;
+        self.drown_on();
         self.follow(scanner, decide, last);
         let ready = self.candidates.partition_point(|candidate| candidate.begin < decide);
         let candidates: Vec<_> = self.candidates.drain(..ready).collect();
         for same_begin in candidates.chunk_by(|one, other| one.begin == other.begin) {
             let begin = same_begin[0].begin;
+            if self.effort.is_drowned(begin) {
+                continue;
+            }
+            self.effort.refill(begin);
             let Some((owner_form, end)) = self.longest(scanner, same_begin, decide, last) else { continue };
             if end <= self.covered {
                 continue;
@@ -252,13 +290,22 @@ impl Stream {
         let mut longest: Option<(usize, u64)> = None;
         let mut followed = false;
         for &candidate in candidates {
-            let (text, whole) = self.text_of(candidate, last);
-            let end = match scanner.needle(candidate.form).read(text, candidate.from, whole) {
+            let line = self.line_end(candidate.place);
+            let (text, whole) = self.text_of(candidate, line, last);
+            let (needle, mut work) = (scanner.needle(candidate.form), 0);
+            if self.effort.is_spent() && needle.is_deep(text, candidate.from) {
+                return Some((candidate.form, self.drown(candidate.place)));
+            }
+            let outcome = needle.read(text, candidate.from, whole, &mut work);
+            let text_len = text.len() as u64;
+            self.effort.charge(work);
+            let end = match outcome {
                 Outcome::None => continue,
                 Outcome::Closed(end) => candidate.place + end as u64,
                 Outcome::Open(pairs) => {
-                    let end = candidate.place + text.len() as u64;
+                    let end = candidate.place + text_len;
                     let pairs = pairs.iter().map(|pair| (candidate.place + pair.text as u64, pair.form)).collect();
+                    self.effort.charge(FOLLOW);
                     self.followed.push(Followed { form: candidate.form, pairs });
                     followed = true;
                     end
@@ -267,8 +314,13 @@ impl Stream {
             if longest.is_none_or(|(_, farthest)| end > farthest) {
                 longest = Some((candidate.form, end));
             }
+            // Nothing reaches behind the line.
+            if whole && end == candidate.place + text_len {
+                break;
+            }
         }
         let (form, end) = longest?;
+        self.effort.refund(candidates[0].begin, end);
         let reach = if followed { self.follow_to(scanner, decide, last) } else { 0 };
         Some((form, end.max(reach)))
     }

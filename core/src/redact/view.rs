@@ -15,7 +15,7 @@ use super::escapes::{MAX_ENTITY, hex_digit, is_special};
 use super::table::GRAM;
 use normal::{NORMAL, STOPS};
 
-pub(super) use fast::may_begin_with;
+pub(super) use fast::{is_plain, lone_escape, may_begin_with};
 
 /// How far back of an escape the view begins: a form is found by its first 15 characters.
 pub(super) const BEFORE: usize = 15;

@@ -2,12 +2,23 @@
 
 use super::encodings::{Form, Kind};
 use super::escapes::{Reader, Unit, is_special};
+use super::view::{is_plain, lone_escape};
 
 /// How much of a form must stand at a line's edge to be redacted; less would tell which known prefix a value has.
 const MIN_AT_EDGE: usize = 16;
 
 /// How much of a form must fill the window to be redacted: less is an escape of an escape of an escape.
 const MIN_IN_WINDOW: usize = 8;
+
+/// How much of a form has to be read before the work is charged for. It is more than the search looks at, so that a
+/// candidate that is charged for is found however the text was cut.
+const DEEP: usize = 72;
+
+/// What reading a character in every reading costs, in the time that one escape of one layer takes.
+const SLOW: usize = 48;
+
+/// How many plain bytes are read in that time.
+const RUN: usize = 16;
 
 /// A place both in the text and in the form.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,12 +55,20 @@ struct Ends {
     farthest: usize,
     /// Where the text, or what may be read of it, ran out.
     cut: Vec<Pair>,
+    /// How far into the form it went.
+    deepest: usize,
+    /// What the reading took.
+    work: usize,
 }
 
 impl Needle<'_> {
     /// Reads the form from its byte `from` on at the beginning of `text`, which ends with its line (`whole`) or is cut.
-    pub(super) fn read(self, text: &[u8], from: usize, whole: bool) -> Outcome {
-        let ends = self.follow(text, vec![Pair { text: 0, form: from }], text.len(), from);
+    /// Adds to `work` what it took, where the form was read deeply.
+    pub(super) fn read(self, text: &[u8], from: usize, whole: bool, work: &mut usize) -> Outcome {
+        let ends = self.follow(text, Some(Pair { text: 0, form: from }), Vec::new(), text.len(), from);
+        if ends.deepest - from >= DEEP {
+            *work += ends.work;
+        }
         if let Some(end) = ends.full
             && (from == 0 || self.bytes.len() - from >= MIN_AT_EDGE)
         {
@@ -65,18 +84,22 @@ impl Needle<'_> {
         ends.edge.map_or(Outcome::None, Outcome::Closed)
     }
 
-    /// Whether the form may still stand here when there is more text.
-    pub(super) fn may_stand(self, text: &[u8], from: usize, whole: bool) -> bool {
-        if !matches!(self.read(text, from, whole), Outcome::None) {
-            return true;
-        }
-        !whole && !self.follow(text, vec![Pair { text: 0, form: from }], text.len(), from).cut.is_empty()
+    /// Whether so much of the form stands at the beginning of `text` that reading on would be charged for.
+    pub(super) fn is_deep(self, text: &[u8], from: usize) -> bool {
+        let Some(bytes) = self.bytes.get(..from + DEEP) else { return false };
+        let front = Needle { form: self.form, bytes };
+        front.follow(text, Some(Pair { text: 0, form: from }), Vec::new(), text.len(), from).full.is_some()
+    }
+
+    /// Whether a plain stretch of text, which may be cut, can hold the form or its beginning.
+    pub(super) fn may_begin(self, text: &[u8], from: usize) -> bool {
+        super::view::may_begin_with(text, |byte| self.form.kind.same(self.bytes[from], byte))
     }
 
     /// Follows an open form through more text, up to `stop`: the pairs to go on from, or nothing where it ended, and how
     /// far it reached.
     pub(super) fn resume(self, text: &[u8], pairs: Vec<Pair>, stop: usize, whole: bool) -> (Vec<Pair>, usize) {
-        let ends = self.follow(text, pairs, stop, 0);
+        let ends = self.follow(text, None, pairs, stop, 0);
         if whole && stop == text.len() {
             let end = if ends.cut.is_empty() { ends.farthest } else { stop };
             return (Vec::new(), ends.full.map_or(end, |full| end.max(self.with_partial(text, full))));
@@ -85,14 +108,18 @@ impl Needle<'_> {
         (ends.cut, end)
     }
 
-    fn follow(self, text: &[u8], mut pairs: Vec<Pair>, stop: usize, from: usize) -> Ends {
+    /// Follows the form from one pair, or from many. The first is apart, as most are followed without a second.
+    fn follow(self, text: &[u8], mut first: Option<Pair>, mut pairs: Vec<Pair>, stop: usize, from: usize) -> Ends {
         let mut ends = Ends::default();
         pairs.sort_unstable_by(|one, other| other.cmp(one));
-        while let Some(mut pair) = pairs.pop() {
+        while let Some(mut pair) = first.take().or_else(|| pairs.pop()) {
             if pairs.is_empty() {
+                let begin = pair.text;
                 pair = self.run(text, pair, stop);
+                ends.work += 1 + (pair.text - begin) / RUN;
             }
             ends.farthest = ends.farthest.max(pair.text);
+            ends.deepest = ends.deepest.max(pair.form);
             if pair.form == self.bytes.len() {
                 ends.full = ends.full.max(Some(pair.text));
             } else if pair.text >= stop {
@@ -107,6 +134,13 @@ impl Needle<'_> {
     /// The stretch without escapes: most of any text.
     fn run(self, text: &[u8], mut pair: Pair, stop: usize) -> Pair {
         let text = &text[..stop];
+        while let (Some(have), Some(want)) = (text.get(pair.text..), self.bytes.get(pair.form..))
+            && let (Some(have), Some(want)) = (have.first_chunk(), want.first_chunk())
+            && have == want
+            && is_plain(have)
+        {
+            pair = Pair { text: pair.text + have.len(), form: pair.form + have.len() };
+        }
         while let (Some(&have), Some(&want)) = (text.get(pair.text), self.bytes.get(pair.form)) {
             if is_special(have) || !self.form.kind.same(want, have) {
                 break;
@@ -124,8 +158,7 @@ impl Needle<'_> {
             }
             return;
         }
-        let mut reader = Reader::new(text);
-        reader.readings(pair.text, |unit| {
+        let mut give = |unit: Unit| {
             if self.takes(pair.form, unit) {
                 let next = Pair { text: unit.next, form: pair.form + unit.bytes().len() };
                 if let Err(at) = pairs.binary_search_by(|other| next.cmp(other)) {
@@ -134,10 +167,19 @@ impl Needle<'_> {
             } else if self.form.at_edges && matches!(unit.bytes(), b"\n" | b"\r") && pair.form - from >= MIN_AT_EDGE {
                 ends.edge = ends.edge.max(Some(pair.text));
             }
-        });
+        };
+        if let Some(unit) = lone_escape(&text[pair.text..], pair.text) {
+            ends.work += 1;
+            give(Unit::byte(text[pair.text], pair.text + 1));
+            give(unit);
+            return;
+        }
+        let mut reader = Reader::new(text);
+        reader.readings(pair.text, give);
         if reader.ran_off {
             ends.cut.push(pair);
         }
+        ends.work += if is_special(text[pair.text]) { SLOW } else { 1 };
     }
 
     fn takes(self, at: usize, unit: Unit) -> bool {

@@ -1,7 +1,7 @@
 //! One writer at a time, across threads and processes.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{atomic, unavailable};
@@ -25,7 +25,20 @@ impl HomeLock {
         Self::acquire_within(home, PATIENCE)
     }
 
-    fn acquire_within(home: &Path, patience: Duration) -> Result<Self> {
+    /// The right to write in a home, where nobody has it.
+    ///
+    /// # Errors
+    /// `store_unavailable` where the home cannot be written.
+    pub(crate) fn acquire_now(home: &Path) -> Result<Option<Self>> {
+        let (path, file) = Self::open(home)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(unavailable("lock", &path, &error)),
+        }
+    }
+
+    fn open(home: &Path) -> Result<(PathBuf, File)> {
         atomic::check_directory(home)?;
         let path = home.join("lock");
         let mut options = OpenOptions::new();
@@ -36,6 +49,11 @@ impl HomeLock {
             options.mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
         }
         let file = options.open(&path).map_err(|error| unavailable("lock", &path, &error))?;
+        Ok((path, file))
+    }
+
+    fn acquire_within(home: &Path, patience: Duration) -> Result<Self> {
+        let (path, file) = Self::open(home)?;
         let deadline = Instant::now() + patience;
         loop {
             match file.try_lock() {

@@ -13,6 +13,7 @@ pub(crate) mod marker;
 #[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod vault;
+mod watch;
 
 #[cfg(test)]
 mod conformance;

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::index::{Entry, Index, Place, Stamp};
+use super::index::{Entry, Index, Place};
 use super::lock::HomeLock;
+use super::watch::{self, Watch};
 use super::{RecordId, SecretStore, index, journal};
 use crate::crypto::binding::Binding;
 use crate::crypto::envelope;
@@ -20,6 +21,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::input::SecretInput;
 use crate::resolve::value::SecretValue;
 use crate::secret_ref::SecretName;
+use seen::Seen;
 
 /// The values of a home, opened with its use key. It may be shared by threads, and beside others by processes.
 pub(crate) struct Vault {
@@ -28,7 +30,8 @@ pub(crate) struct Vault {
     store: Box<dyn SecretStore>,
     records: SubKey,
     index_key: SubKey,
-    seen: Mutex<Option<(Stamp, Arc<Index>)>>,
+    watch: Option<Watch>,
+    seen: Mutex<Option<Seen>>,
     values: Mutex<HashMap<RecordId, Arc<SecretValue>>>,
 }
 
@@ -96,6 +99,7 @@ impl Vault {
             store,
             records: key.derive(Purpose::Records, home_id.as_bytes())?,
             index_key: key.derive(Purpose::Index, home_id.as_bytes())?,
+            watch: watch::of_home(home),
             seen: Mutex::new(None),
             values: Mutex::new(HashMap::new()),
         })
@@ -253,23 +257,6 @@ impl Vault {
             .map_err(|_| damaged(name, "was altered, cut or moved"))
     }
 
-    /// The index as the file has it now; read again only where the file changed.
-    fn index(&self) -> Result<Arc<Index>> {
-        let stamp = Stamp::of(&self.home);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some((before, index)), Some(now)) = (&*seen, stamp)
-            && *before == now
-        {
-            return Ok(Arc::clone(index));
-        }
-        // The stamp is older than the reading: where the file changes between, it is read once too often, never too rarely.
-        let index = Arc::new(Index::load(&self.home, self.home_id, &self.index_key)?);
-        let current = index.record_set();
-        self.values().retain(|id, _| current.contains(id));
-        *seen = stamp.filter(Stamp::is_settled).map(|stamp| (stamp, Arc::clone(&index)));
-        Ok(index)
-    }
-
     /// The index to be changed, after the garbage of a write that was cut off is swept. The caller holds the lock.
     fn index_to_write(&self) -> Result<Index> {
         let index = self.index()?;
@@ -363,5 +350,6 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
     row[other.len()]
 }
 
+mod seen;
 #[cfg(test)]
 mod tests;

@@ -213,6 +213,26 @@ async fn a_deny_holds_and_its_removal_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_lifted_deny_leaves_one_record_of_its_own() {
+    let (upstream, _) = upstreams();
+    let value = canary();
+    let home = granted(&upstream, &value, &[]);
+    let clients = [home.client(LEVELS[0]).await, home.client(LEVELS[1]).await];
+    for round in 1..=2 {
+        clients[0].deny(name("KEY"), vec![upstream.base_url()]).await.expect("denied");
+        home.allow("KEY", &[&upstream.base_url()]);
+        for client in &clients {
+            assert!(passes(client, &upstream).await && passes(client, &upstream).await);
+        }
+        let lifted: Vec<_> = home.records().into_iter().filter(|record| record.act == "deny_lifted").collect();
+        assert_eq!(lifted.len(), round);
+        assert_eq!((&lifted[0].secrets, lifted[0].project.is_some()), (&vec![name("KEY")], true));
+    }
+    let verdict = agentsecrets::logs::verify(&home.at(), None).expect("readable");
+    assert!(verdict.ok, "{verdict:?}");
+}
+
+#[tokio::test]
 async fn a_deny_in_one_process_binds_every_other() {
     let (upstream, _) = upstreams();
     let value = canary();

@@ -1,8 +1,11 @@
 //! `logs`: what was asked, decided and done.
 
 mod list;
+mod settings;
 mod show;
 mod verify;
+
+use std::path::PathBuf;
 
 use agentsecrets::logs::Record;
 use agentsecrets::{Home, SecretName};
@@ -39,15 +42,23 @@ enum What {
     },
     /// Verify that no record was changed, removed or moved; exits with 1 and names the first bad one
     #[command(
-        after_help = "Examples:\n  agentsecrets logs verify\n  agentsecrets logs verify --full   # every MAC, with the passphrase"
+        after_help = "Examples:\n  agentsecrets logs verify\n  agentsecrets logs verify --full   # every MAC, with the passphrase\n  journalctl -t agentsecrets -o cat | agentsecrets logs verify --anchor -"
     )]
     Verify {
         /// Check every MAC too (asks for the owner's passphrase)
         #[arg(long)]
         full: bool,
+        /// Compare with the anchors in this text too, as the journal gives them; - is stdin
+        #[arg(long, value_name = "FILE")]
+        anchor: Option<PathBuf>,
         #[command(flatten)]
         passphrase: Passphrase,
     },
+    /// Show or change how the log is kept; a change asks for the owner's passphrase
+    #[command(
+        after_help = "Examples:\n  agentsecrets logs settings\n  agentsecrets logs settings --durable on --anchor journald"
+    )]
+    Settings(settings::Settings),
 }
 
 impl Logs {
@@ -57,7 +68,10 @@ impl Logs {
         match self.what.unwrap_or(What::List(self.list)) {
             What::List(list) => list.run(&home, output),
             What::Show { id } => show::run(&home, &id, output),
-            What::Verify { full, passphrase } => verify::run(&home, full, &passphrase, output),
+            What::Verify { full, anchor, passphrase } => {
+                verify::run(&home, full, anchor.as_deref(), &passphrase, output)
+            }
+            What::Settings(settings) => settings.run(&home, output),
         }
     }
 }

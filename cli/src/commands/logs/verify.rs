@@ -1,7 +1,9 @@
 //! `logs verify`: whether the log is what was written.
 
+use std::path::Path;
+
 use agentsecrets::logs::{self, Verdict};
-use agentsecrets::{Home, Result};
+use agentsecrets::{Error, ErrorCode, Home, Result};
 
 use crate::args::{Passphrase, Place};
 use crate::commands::broker::is_listening;
@@ -9,12 +11,13 @@ use crate::commands::session::Session;
 use crate::commands::{FAILED, OK};
 use crate::render::{Outcome, Output, Paint};
 
-pub(super) fn run(home: &Home, full: bool, passphrase: &Passphrase, output: &Output) -> Outcome {
+pub(super) fn run(home: &Home, full: bool, file: Option<&Path>, passphrase: &Passphrase, output: &Output) -> Outcome {
+    let noted = file.map(|file| read(home, file)).transpose()?;
     let with_owner = full || passphrase.passphrase_fd.is_some();
     let verdict = if with_owner {
         let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
-        let anchor = anchor(home, &session)?;
-        session.owner()?.verify_logs(anchor)?
+        let anchors = anchor(home, &session)?.into_iter().chain(noted.iter().flatten().cloned()).collect();
+        session.owner()?.verify_logs(anchors)?
     } else {
         let anchor = if is_listening(home) {
             let session = Session::open(&Place::default())?;
@@ -22,9 +25,9 @@ pub(super) fn run(home: &Home, full: bool, passphrase: &Passphrase, output: &Out
         } else {
             None
         };
-        logs::verify(home, anchor.as_ref())?
+        logs::verify(home, anchor.iter().chain(noted.iter().flatten()))?
     };
-    output.show(&verdict, |output| tell(output, &verdict))?;
+    output.show(&verdict, |output| tell(output, &verdict, noted.as_deref()))?;
     Ok(if verdict.ok { OK } else { FAILED })
 }
 
@@ -36,7 +39,23 @@ fn anchor(home: &Home, session: &Session) -> Result<Option<logs::Anchor>> {
     session.wait(session.client.audit_anchor()).map(Some)
 }
 
-fn tell(output: &Output, verdict: &Verdict) -> std::io::Result<()> {
+/// The anchors of a text from outside the home. One without any would compare nothing and look as if it had.
+fn read(home: &Home, file: &Path) -> Result<Vec<logs::Anchor>> {
+    let anchors = if file == Path::new("-") {
+        logs::anchors_in(home, std::io::stdin().lock())?
+    } else {
+        let opened = std::fs::File::open(file)
+            .map_err(|why| Error::new(ErrorCode::InvalidCall, format!("the anchors cannot be read: {}", why.kind())))?;
+        logs::anchors_in(home, std::io::BufReader::new(opened))?
+    };
+    if anchors.is_empty() {
+        return Err(Error::new(ErrorCode::InvalidCall, "the text holds no anchor of this home")
+            .with_hint("agentsecrets logs settings  # where the end of the log is noted"));
+    }
+    Ok(anchors)
+}
+
+fn tell(output: &Output, verdict: &Verdict, noted: Option<&[logs::Anchor]>) -> std::io::Result<()> {
     match &verdict.first_bad {
         None => {
             let head = output.painted(Paint::Good, "The log is whole");
@@ -50,7 +69,18 @@ fn tell(output: &Output, verdict: &Verdict) -> std::io::Result<()> {
             output.raw_line(&format!("{head}: record {id}, {} line {}: {}", bad.file, bad.line, bad.why))?;
         }
     }
+    if verdict.tail_lost_in_crash > 0 {
+        output.line(&format!(
+            "Lost when the machine went down, before the disk had them: {} records.",
+            verdict.tail_lost_in_crash
+        ))?;
+    }
     match verdict.anchor_age_ms {
+        Some(age) if noted.is_some() => output.line(&format!(
+            "Compared with {} anchors from outside the home, the newest known taken {} s ago.",
+            noted.map_or(0, <[_]>::len),
+            age / 1000
+        )),
         Some(age) => output.line(&format!("Compared with what the broker remembered {} s ago.", age / 1000)),
         None => output.line("No anchor: no broker runs that could remember more than the files say."),
     }

@@ -155,7 +155,7 @@ fn a_log_that_lost_records_is_not_continued() {
 #[tokio::test]
 async fn durable_waits_for_the_disk_and_does_so_in_groups() {
     let home = Home::new();
-    let log = AuditLog::open(&home.dir(), Options { durable: true }).expect("open");
+    let log = AuditLog::open(&home.dir(), Options { durable: true, ..Options::default() }).expect("open");
     let tasks = (0..32).map(|_| {
         let log = log.clone();
         tokio::spawn(async move {

@@ -3,7 +3,10 @@
 mod crash;
 mod evidence;
 mod log;
+mod outside;
+mod power;
 mod reading;
+mod running;
 mod tamper;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Texts made by someone who wants the redactor to break, to miss a value, or to tell something by when it releases.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::stream::WINDOW;
@@ -104,6 +106,41 @@ proptest! {
             redactor.push(chunk, &mut out);
             prop_assert_eq!(redactor.decided(), line.max(taken.saturating_sub(WINDOW)) as u64);
             prop_assert!(whole.starts_with(&out));
+        }
+    }
+}
+
+proptest! {
+    // Each case is a long text.
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 0, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn beginnings_of_values_over_and_over_hide_nothing(seed: u64) {
+        let dice = &mut Dice(seed);
+        let unit = *dice.one(&[&"a", &"ab1", &"%61", &"Q7-"]);
+        let length = 40 + dice.below(200);
+        let value = format!("{}Z{}", unit.repeat(length / unit.len()), dice.text(ALNUM, 3));
+        let mut text = String::new();
+        for _ in 0..1 + dice.below(5) {
+            let front = &value[..value.len() - 1 - dice.below(length / 2)];
+            text += &if dice.below(2) == 0 { escape(dice, front) } else { front.to_owned() }.repeat(1 + dice.below(8));
+            text += dice.one(&["", "\n", "x", " "]);
+            text += &if dice.below(2) == 0 { escape(dice, &value) } else { value.clone() };
+            text += dice.one(&["", "\n", "\nclean\n"]);
+        }
+        let scanner = scanner_of(std::slice::from_ref(&value));
+        for left in [0, 300, 10_000] {
+            let with = |chunks: &[&[u8]]| {
+                let (mut redactor, mut out) = (Redactor::with_effort(Arc::clone(&scanner), left), Vec::new());
+                chunks.iter().for_each(|chunk| redactor.push(chunk, &mut out));
+                redactor.finish(&mut out);
+                out
+            };
+            let whole = with(&[text.as_bytes()]);
+            let cut = with(&chunks(dice, text.as_bytes()));
+            prop_assert_eq!(String::from_utf8_lossy(&cut), String::from_utf8_lossy(&whole), "{} with {}", value.len(), left);
+            prop_assert!(!String::from_utf8_lossy(&whole).contains(&value));
+            prop_assert_eq!(text.matches("\nclean\n").count(), String::from_utf8_lossy(&whole).matches("\nclean\n").count());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Only what [`View::push`] would come to by the same bytes one by one is read here; an escape that is nested, unusual or
 //! near the end of the text is left to it.
 
-use super::super::escapes::{MAX_ENTITY, entity, hex_byte, is_special};
+use super::super::escapes::{MAX_ENTITY, Unit, entity, hex_byte, hex_digit, is_special};
 use super::{AFTER, BY_JSON, View};
 
 /// How many decoded bytes are added at a time.
@@ -57,6 +57,14 @@ impl View {
         while len < ROOM
             && let Some(next) = text[at..].first_chunk::<AHEAD>()
         {
+            if left > 0
+                && let Some((byte, taken, flags)) = short_escape(next)
+                && !(byte == b';' && base + len < self.open_entity)
+            {
+                (units[len], places[len]) = (byte, (place + at as u64) | flags);
+                (at, len, left) = (at + taken, len + 1, usize::from(AFTER) + 1 - taken);
+                continue;
+            }
             units[len..len + STEP].copy_from_slice(&next[..STEP]);
             for (ahead, to) in places[len..len + STEP].iter_mut().enumerate() {
                 *to = place + (at + ahead) as u64;
@@ -111,20 +119,47 @@ pub(in super::super) fn may_begin_with(text: &[u8], same: impl Fn(u8) -> bool) -
     }
 }
 
+/// The character at the front where it is escaped once and has no reading but that and its first byte.
+pub(in super::super) fn lone_escape(text: &[u8], at: usize) -> Option<Unit> {
+    let next = text.first_chunk()?;
+    if next[0] == b'\\' && next[1] != b'u' {
+        return None;
+    }
+    let escape = escape(next)?;
+    let next = at + escape.taken;
+    Some(match u8::try_from(escape.char) {
+        Ok(byte) if escape.is_byte => Unit::byte(byte, next),
+        _ => Unit::char(escape.char, next),
+    })
+}
+
 /// How many of the first bytes are surely plain. A `$` or `'` is taken for a stop too, which costs less than telling.
 #[inline(always)]
 fn first_stop(next: &[u8; AHEAD]) -> usize {
-    const fn all(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; STEP])
-    }
-    // The lowest bit that is set is right; higher ones may be a borrow.
-    let zero = |word: u64| word.wrapping_sub(all(1)) & !word & all(0x80);
     let word = u64::from_le_bytes([next[0], next[1], next[2], next[3], next[4], next[5], next[6], next[7]]);
-    let stops = zero(word ^ all(b'\\'))
-        | zero(word & all(0xfc) ^ all(b'%' & 0xfc))
-        | zero(word ^ all(b';'))
-        | zero(word ^ all(b'\n'));
+    let stops = specials(word) | zeros(word ^ all(b';')) | zeros(word ^ all(b'\n'));
     stops.trailing_zeros() as usize / STEP
+}
+
+/// Whether none of the bytes can begin an escape. A `$` or `'` is taken for one that can.
+#[inline(always)]
+pub(in super::super) fn is_plain(bytes: &[u8; STEP]) -> bool {
+    specials(u64::from_le_bytes(*bytes)) == 0
+}
+
+const fn all(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; STEP])
+}
+
+/// Marks the bytes that are zero. The lowest mark is right; higher ones may be a borrow.
+#[inline(always)]
+fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(all(1)) & !word & all(0x80)
+}
+
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    zeros(word ^ all(b'\\')) | zeros(word & all(0xfc) ^ all(b'%' & 0xfc))
 }
 
 /// The escape at the front, where it is a plain one of one layer and gives nothing that may begin another.
@@ -142,6 +177,7 @@ fn escape(next: &[u8; AHEAD]) -> Option<Escape> {
                 b"lt" => '<',
                 b"gt" => '>',
                 b"quot" => '"',
+                [b'#', number @ ..] => char::from_u32(numeric(number)?)?,
                 name => entity(name)?,
             };
             Escape { char, is_byte: false, flags: 0, taken: end + 1, plain: end }
@@ -149,6 +185,32 @@ fn escape(next: &[u8; AHEAD]) -> Option<Escape> {
         _ => return None,
     };
     (!matches!(escape.char, '%' | '&' | '\\')).then_some(escape)
+}
+
+/// The most frequent escapes, `%41` and `\u0041`: the byte, how many bytes they take, and its flags.
+#[inline(always)]
+fn short_escape(next: &[u8; AHEAD]) -> Option<(u8, usize, u64)> {
+    let (byte, taken, flags) = match next[0] {
+        b'%' => (hex_byte(next[1], next[2])?, 3, 0),
+        b'\\' if next[1] == b'u' && next[2] == b'0' && next[3] == b'0' => (hex_byte(next[4], next[5])?, 6, BY_JSON),
+        _ => return None,
+    };
+    (!is_special(byte) && (flags == 0 || byte.is_ascii())).then_some((byte, taken, flags))
+}
+
+/// The number in an entity, without its `#`.
+#[inline(always)]
+fn numeric(number: &[u8]) -> Option<u32> {
+    let (digits, radix) = match number {
+        [b'x' | b'X', digits @ ..] => (digits, 16),
+        digits => (digits, 10),
+    };
+    let mut value = u32::from(!digits.is_empty()).checked_sub(1)?;
+    for digit in digits {
+        let digit = hex_digit(*digit).filter(|digit| *digit < radix)?;
+        value = value.checked_mul(radix)?.checked_add(digit)?;
+    }
+    Some(value)
 }
 
 /// Any number of backslashes with the character they melt into, or four digits.
@@ -181,8 +243,18 @@ fn normal(byte: u8) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::escapes::entity;
     use super::super::normal::NORMAL;
-    use super::normal;
+    use super::{normal, numeric};
+
+    #[test]
+    fn both_ways_to_read_a_number_agree() {
+        for number in ["", "65", "x41", "X4a", "x", "4a", "0000000065", "4294967295", "4294967296", "xffffffff", "é"] {
+            let read = numeric(number.as_bytes()).and_then(char::from_u32);
+            assert_eq!(read, entity(format!("#{number}").as_bytes()), "{number}");
+        }
+        assert_eq!(numeric(b"+65"), None);
+    }
 
     #[test]
     fn both_ways_to_make_a_byte_normal_agree() {

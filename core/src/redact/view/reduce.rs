@@ -22,6 +22,7 @@ impl View {
         let weight = if in_json { (2 * taken).max(2) } else { (2 * taken).max(1) };
         self.units.truncate(begin);
         self.places.truncate(begin);
+        self.close_escapes();
         if backslashes > taken {
             self.units.push(b'\\');
             self.places.push(plus_backslashes(place, backslashes - taken));
@@ -32,6 +33,18 @@ impl View {
             Decoded::Half(half) => self.push_half(half, place),
         }
         true
+    }
+
+    /// Finds anew how long escapes may be open, now that one is undone.
+    fn close_escapes(&mut self) {
+        const HALF: usize = 8;
+        let near = self.units.len().saturating_sub(HALF);
+        // Half of a surrogate pair stays unsettled.
+        if !self.units[near..].contains(&0xed) {
+            let open = |unit: usize| self.units[unit] != b'&' && unit + self.room(unit) >= self.units.len();
+            let ends = (near..self.units.len()).filter(|unit| open(*unit)).map(|unit| unit + 1 + self.room(unit));
+            self.open = ends.max().unwrap_or(0);
+        }
     }
 
     fn escape_ending(&self, top: usize) -> Option<(usize, Decoded)> {
