@@ -25,6 +25,18 @@ except ImportError:
 else:
     print("requests", requests.get(url, headers={"Authorization": "Bearer " + key}).text)
 """
+CLOSED = """
+import os
+def look(who, path):
+    try:
+        with open(path, "rb"):
+            print(who, "open")
+    except PermissionError:
+        print(who, "closed")
+look("self", "/proc/self/mem")
+for name in ("mem", "environ", "maps"):
+    look("parent", f"/proc/{os.getppid()}/{name}")
+"""
 NODE = """
 const [url, key] = [new URL(process.argv[1]), process.env.TOKEN];
 const headers = { authorization: `Bearer ${key}` };
@@ -55,6 +67,7 @@ if (major >= 24 || (major === 22 && minor >= 21)) {
 def add_to(suite: Suite) -> None:
     suite.proof("Python goes through run, with strict verification")(python)
     suite.proof("Node goes through run")(node)
+    suite.proof("a command reads neither memory nor environment of its run")(closed)
     suite.proof("git clones and pushes through run")(git)
 
 
@@ -85,6 +98,16 @@ def python(world: World) -> str:
 def node(world: World) -> str:
     person, value = ready(world)
     return echoed(world, person, value, world.node(person.account), "-e", NODE, world.api.url("/echo"))
+
+
+def closed(world: World) -> str:
+    person, _ = ready(world)
+    if person.account.uid is None:
+        raise NotRun("only root can make a user of which nothing is known")
+    done = person.agent("run", "--", world.python(person.account), "-c", CLOSED)
+    demand(done.out.split() == [b"self", b"open"] + [b"parent", b"closed"] * 3, f"what is open: {done.text[-300:]}")
+    person.agent("broker", "stop")
+    return "mem, environ, maps"
 
 
 def git(world: World) -> str:
