@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use agentsecrets::{Body, Call, Client, Error, ErrorCode, Response, Result};
+use agentsecrets::{Call, Client, Error, ErrorCode, Response, Result};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Request};
-use http_body::{Body as _, Frame};
-use http_body_util::{BodyExt, BodyStream, Limited, StreamBody};
+use http_body::Frame;
+use http_body_util::{BodyExt, Limited, StreamBody};
 use hyper::body::Incoming;
 
 use super::refusal::Answer;
+use super::upload::Upload;
 
 /// What begins the headers that are said to us and to nobody else.
 pub(super) const OURS: &str = "x-as-";
@@ -46,11 +47,15 @@ pub(super) fn call_of(method: Method, url: &str, headers: &HeaderMap) -> Result<
 }
 
 /// Sends the call with the request's body, which goes on as it comes.
-pub(super) async fn pass(client: &Client, mut call: Call, body: Incoming) -> Result<Answer> {
-    if !body.is_end_stream() {
-        call.body(streamed(body));
+pub(super) async fn pass(client: &Client, mut call: Call, upload: Upload) -> Result<Answer> {
+    call.body(upload.body());
+    match client.send(call).await {
+        Ok(response) => Ok(answer_of(response)),
+        Err(error) => {
+            upload.pass_over().await;
+            Err(error)
+        }
     }
-    Ok(answer_of(client.send(call).await?))
 }
 
 /// Sends the call with the request's body, read first because a value is written into it.
@@ -77,21 +82,6 @@ pub(super) fn asks_for_websocket<B>(request: &Request<B>) -> bool {
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     let lists = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
     lists.flat_map(|list| list.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
-}
-
-fn streamed(body: Incoming) -> Body {
-    let exact = body.size_hint().exact();
-    let pieces = BodyStream::new(body).filter_map(|frame| async move {
-        match frame {
-            Ok(frame) => frame.into_data().ok().map(Ok),
-            Err(_) => Some(Err(std::io::ErrorKind::ConnectionAborted.into())),
-        }
-    });
-    let mut streamed = Body::stream(pieces);
-    if let Body::Stream { length, .. } = &mut streamed {
-        *length = exact;
-    }
-    streamed
 }
 
 fn answer_of(response: Response) -> Answer {

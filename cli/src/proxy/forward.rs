@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::guard::Token;
 use super::refusal::{Answer, Refusal, without_body};
+use super::upload::Upload;
 use super::{Authority, challenge, exchange, tunnel};
 
 /// The most header lines of a request.
@@ -115,8 +116,8 @@ impl Forward {
     /// The upstream's answer, or a refusal and whether it asks the program for the credentials it was given.
     async fn checked(&self, origin: &Origin, request: Request<Incoming>) -> Result<Answer, (Refusal, bool)> {
         let bare = !request.headers().contains_key(header::AUTHORIZATION);
-        let (call, body) = call_of(origin, request).map_err(|refusal| (refusal, false))?;
-        match exchange::pass(&self.client, call, body).await {
+        let (call, upload) = call_of(origin, request).map_err(|refusal| (refusal, false))?;
+        match exchange::pass(&self.client, call, upload).await {
             Ok(answer) => Ok(answer),
             Err(error) if error.code() == ErrorCode::NothingToInject && bare && self.asks(origin).await => {
                 Err((Refusal::from(error).with_status(StatusCode::UNAUTHORIZED), true))
@@ -130,7 +131,7 @@ impl Forward {
     }
 }
 
-fn call_of(origin: &Origin, request: Request<Incoming>) -> Result<(Call, Incoming), Refusal> {
+fn call_of(origin: &Origin, request: Request<Incoming>) -> Result<(Call, Upload), Refusal> {
     if exchange::asks_for_websocket(&request) {
         return Err(no_websocket());
     }
@@ -147,7 +148,7 @@ fn call_of(origin: &Origin, request: Request<Incoming>) -> Result<(Call, Incomin
     let url = format!("{}://{}{path}", origin.scheme, origin.authority);
     let mut call = exchange::call_of(parts.method, &url, &parts.headers)?;
     call.placeholders(true);
-    Ok((call, body))
+    Ok((call, Upload::new(&parts.headers, body)))
 }
 
 fn credentials_required() -> Answer {

@@ -19,6 +19,7 @@ use super::guard::{self, Token};
 use super::log::{Entry, Log};
 use super::refusal::{Answer, Refusal, whole};
 use super::session::{Seat, Session};
+use super::upload::Upload;
 use super::{exchange, explicit, reverse};
 
 /// The most header lines of a request.
@@ -143,7 +144,7 @@ impl Local {
         let origin = explicit.call.url().origin().to_string();
         entry.origin = Some(origin.clone());
         let answered = match explicit.edit {
-            None => exchange::pass(&self.client, explicit.call, body).await,
+            None => exchange::pass(&self.client, explicit.call, Upload::new(&parts.headers, body)).await,
             Some(edit) => exchange::pass_whole(&self.client, explicit.call, body, edit == Edit::Form).await,
         };
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
@@ -165,7 +166,7 @@ impl Local {
         call.placeholders(true);
         let origin = call.url().origin().to_string();
         entry.origin = Some(origin.clone());
-        let answered = exchange::pass(&self.client, call, body).await;
+        let answered = exchange::pass(&self.client, call, Upload::new(&parts.headers, body)).await;
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
     }
 }

@@ -15,6 +15,7 @@ mod refusal;
 mod reverse;
 mod session;
 mod tunnel;
+mod upload;
 
 pub(crate) use authority::Authority;
 pub(crate) use forward::Forward;

@@ -135,6 +135,18 @@ fn a_mebibyte_goes_up_and_comes_down() {
 }
 
 #[test]
+fn a_refused_upload_is_told_why() {
+    let scene = Scene::new();
+    std::fs::write(scene.stage.path("work/body"), vec![7; 3 << 20]).expect("file");
+    for options in [&["--http1.1"][..], &["--http1.1", "-H", "Expect:"], &["--http2"]] {
+        let said =
+            [&["-H", BEARER, "--data-binary", "@body", "https://ungranted.example/"][..], &STATUS, options].concat();
+        let (status, said) = refused(&scene.curl(&said).ok());
+        assert_eq!((status.as_str(), said["error"].as_str()), ("403", Some("destination_not_allowed")), "{options:?}");
+    }
+}
+
+#[test]
 fn events_arrive_one_by_one() {
     let scene = Scene::new();
     for version in ["--http1.1", "--http2"] {
