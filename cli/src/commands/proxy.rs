@@ -77,8 +77,9 @@ impl Start {
         let port = choice.listener.local_addr().map_err(|_| no_port())?.port();
         let token = choice.token.text().to_owned();
         if self.foreground {
-            tell(output, port, &token)?;
-            serve(choice, Box::new(|| {}))?;
+            let output = Output::of_process(output.is_json());
+            // Told when it answers and can be ended; that nobody reads it is no reason to end.
+            serve(choice, Box::new(move || drop(tell(&output, port, &token))))?;
             return Ok(OK);
         }
         agentsecrets::owner::spawn(move |ready| serve(choice, ready))?.wait()?;
@@ -149,10 +150,11 @@ fn end(home: &Home, pid: i32) -> Result<()> {
     unsafe { libc::kill(pid, libc::SIGTERM) };
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
-        if matches!(Running::find(home), Ok(Running::Nobody(_))) {
-            return Ok(());
+        // Another start may have been quicker: then it is another process.
+        match Running::find(home)? {
+            Running::One(session) if session.pid == pid => std::thread::sleep(PAUSE),
+            _ => return Ok(()),
         }
-        std::thread::sleep(PAUSE);
     }
     Err(still())
 }

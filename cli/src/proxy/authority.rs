@@ -115,3 +115,35 @@ fn serial() -> Result<SerialNumber> {
 fn failed(_: rcgen::Error) -> Error {
     Error::new(ErrorCode::InvalidCall, "no certificate can be made for a host of this name")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_has_one_certificate_and_whatever_is_no_host_has_none() {
+        let authority = Authority::make().expect("an authority");
+        for host in ["api.example.com", "127.0.0.1", "::1", "localhost", &format!("{}.example.com", "a".repeat(63))] {
+            let (one, again) = (authority.tls(host).expect("a certificate"), authority.tls(&host.to_ascii_uppercase()));
+            assert!(Arc::ptr_eq(&one, &again.expect("the same")), "{host}");
+        }
+        assert!(authority.tls("b\u{fc}cher.example").is_err());
+    }
+
+    #[test]
+    fn a_serial_number_is_positive_and_short() {
+        for _ in 0..1000 {
+            let bytes = serial().expect("a number").to_bytes();
+            assert!(bytes.len() == 16 && (0x40..0x80).contains(&bytes[0]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_for_ever() {
+        let authority = Authority::make().expect("an authority");
+        for number in 0..=MAX_LEAVES {
+            authority.tls(&format!("h{number}.example.com")).expect("a certificate");
+        }
+        assert_eq!(authority.leaves.lock().expect("whole").len(), 1);
+    }
+}

@@ -4,10 +4,15 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use agentsecrets::broker::socket_path;
 use agentsecrets::{Error, ErrorCode, Home, Result};
 use serde::{Deserialize, Serialize};
+
+/// How long a proxy may take to begin or to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// A running proxy as its file tells it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -32,15 +37,27 @@ pub(crate) enum Running {
 }
 
 impl Running {
-    /// Looks, without starting anything.
+    /// Looks, without starting anything. One that just starts or ends is waited for.
     pub(crate) fn find(home: &Home) -> Result<Self> {
         let folder = folder(home)?;
         let path = folder.join("proxy.lock");
-        let lock = options().truncate(false).open(&path).map_err(|why| cannot(&path, &why))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self::Nobody(Seat { _lock: lock, folder })),
-            Err(TryLockError::WouldBlock) => read(&folder).map(Self::One),
-            Err(TryLockError::Error(why)) => Err(cannot(&path, &why)),
+        let started = Instant::now();
+        loop {
+            let lock = options().truncate(false).open(&path).map_err(|why| cannot(&path, &why))?;
+            match lock.try_lock() {
+                Ok(()) => {
+                    let seat = Seat { _lock: lock, folder };
+                    // What one that was killed left is nobody's any more.
+                    seat.leave();
+                    return Ok(Self::Nobody(seat));
+                }
+                Err(TryLockError::WouldBlock) => match read(&folder) {
+                    Some(session) => return Ok(Self::One(session)),
+                    None if started.elapsed() > PATIENCE => return Err(undecided()),
+                    None => std::thread::sleep(PAUSE),
+                },
+                Err(TryLockError::Error(why)) => return Err(cannot(&path, &why)),
+            }
         }
     }
 }
@@ -66,13 +83,14 @@ impl Seat {
     }
 }
 
-fn read(folder: &Path) -> Result<Session> {
-    let starting = || {
-        Error::new(ErrorCode::StoreUnavailable, "a proxy of this home is starting or ending")
-            .with_hint("agentsecrets proxy status")
-    };
-    let text = std::fs::read(folder.join("proxy.json")).map_err(|_| starting())?;
-    serde_json::from_slice(&text).map_err(|_| starting())
+fn read(folder: &Path) -> Option<Session> {
+    let text = std::fs::read(folder.join("proxy.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+fn undecided() -> Error {
+    Error::new(ErrorCode::StoreUnavailable, "a proxy of this home starts or ends, and does not come to it")
+        .with_hint("agentsecrets proxy status")
 }
 
 /// The run folder, made where no broker has made it yet.

@@ -1,9 +1,9 @@
 //! The local proxy: the explicit and the reverse way, and who is turned away.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -237,6 +237,48 @@ fn one_proxy_a_home_that_starts_shows_itself_and_ends() {
     assert!(!stage.home().join("run/proxy.json").exists());
     let port = proxy.port.to_string();
     assert_eq!(stage.json(["proxy", "start", "--port", &port])["port"].as_u64(), Some(proxy.port));
+}
+
+#[test]
+fn many_that_start_at_once_are_one() {
+    let stage = crate::stage::Stage::new();
+    let mut starting: Vec<_> = (0..8)
+        .map(|_| stage.command(["proxy", "start", "--json"]).stdout(Stdio::piped()).spawn().expect("started"))
+        .collect();
+    let mut said: Vec<String> = Vec::new();
+    for child in starting.drain(..) {
+        let output = child.wait_with_output().expect("ended");
+        assert!(output.status.success(), "{output:?}");
+        said.push(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    said.sort();
+    said.dedup();
+    assert_eq!(said.len(), 1, "one port and one token");
+    // What a killed one leaves is not taken for a running one.
+    let pid = stage.json(["proxy", "status"])["pid"].as_i64().expect("a number");
+    // SAFETY: the number is that of the proxy this test started.
+    unsafe { libc::kill(i32::try_from(pid).expect("a number"), libc::SIGKILL) };
+    let started = Instant::now();
+    while stage.json(["proxy", "status"])["running"] == true {
+        assert!(started.elapsed() < Duration::from_secs(10), "it runs on");
+    }
+    assert!(!stage.home().join("run/proxy.json").exists());
+}
+
+#[test]
+fn in_the_foreground_it_lives_until_a_signal() {
+    let stage = crate::stage::Stage::new();
+    let mut command = stage.command(["proxy", "start", "--foreground", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("started");
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().expect("stdout")).read_line(&mut line).expect("read");
+    let told: Value = serde_json::from_str(&line).expect("JSON");
+    let port = u16::try_from(told["port"].as_u64().expect("a port")).expect("a port");
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_ok());
+    // SAFETY: the number is that of a child of ours which is not waited for yet.
+    unsafe { libc::kill(i32::try_from(child.id()).expect("a number"), libc::SIGINT) };
+    assert_eq!(child.wait().expect("ended").code(), Some(0));
+    assert_eq!(stage.json(["proxy", "status"])["running"], false);
 }
 
 fn is_root() -> bool {
