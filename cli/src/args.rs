@@ -36,8 +36,12 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Secrets(commands::secrets::Secrets),
     Allow(commands::allow::Allow),
+    Approve(commands::approve::Approve),
     Deny(commands::deny::Deny),
     Grants(commands::grants::Grants),
+    #[command(subcommand)]
+    Agent(commands::agent::Agent),
+    Limit(commands::limit::Limit),
     #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),

@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 use crate::call::Call;
 use crate::context::Selection;
 use crate::control::{
-    Ask, Checked, EnvironmentInfo, GrantInfo, ProjectInfo, Question, SecretInfo, SetRequest, SignedAct, Status,
+    AgentInfo, Ask, Checked, EnvironmentInfo, GrantInfo, LimitInfo, ProjectInfo, Question, SecretInfo, SetManyRequest,
+    SetRequest, SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -39,7 +40,7 @@ pub struct Client {
 }
 
 struct Inner {
-    backend: Backend,
+    backend: Arc<Backend>,
     home: Home,
     selection: Selection,
     timeout: Option<Duration>,
@@ -76,7 +77,7 @@ impl Client {
     /// How far the values are from this process.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
-        match self.inner.backend {
+        match *self.inner.backend {
             Backend::Broker(_) => Isolation::Broker,
             Backend::InProcess(_) => Isolation::InProcess,
         }
@@ -125,9 +126,9 @@ impl Client {
     pub async fn send(&self, mut call: Call) -> Result<Response> {
         call.timeout = call.timeout.or(self.inner.timeout);
         let selection = &self.inner.selection;
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
-            Backend::InProcess(engine) => engine.call(call, selection).await,
+            Backend::InProcess(engine) => engine.call(call, selection, None).await,
         }
     }
 
@@ -168,9 +169,28 @@ impl Client {
         act: Option<SignedAct>,
     ) -> Result<SecretInfo> {
         let request = SetRequest { selection: self.inner.selection.clone(), name, weak, act };
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => link.set(&request, value).await,
             Backend::InProcess(engine) => engine.set(&request, value).await,
+        }
+    }
+
+    /// Stores values under new names, or over old ones with the owner's act: all of them or none.
+    ///
+    /// # Errors
+    /// Those of [`set`](Self::set), and `invalid_call` for a name that is there twice.
+    pub async fn set_many(
+        &self,
+        secrets: Vec<(SecretName, SecretInput)>,
+        weak: bool,
+        act: Option<SignedAct>,
+    ) -> Result<Vec<SecretInfo>> {
+        let (names, values): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
+        let lengths = values.iter().map(SecretInput::len).collect();
+        let request = SetManyRequest { selection: self.inner.selection.clone(), names, lengths, weak, act };
+        match &*self.inner.backend {
+            Backend::Broker(link) => link.set_many(&request, values).await,
+            Backend::InProcess(engine) => engine.set_many(&request, values).await,
         }
     }
 
@@ -254,9 +274,57 @@ impl Client {
         self.ask(Ask::UseProject { project }).await
     }
 
+    /// The agents of the project in use.
+    ///
+    /// # Errors
+    /// `policy_invalid`, and those of reaching the backend.
+    pub async fn agents(&self) -> Result<Vec<AgentInfo>> {
+        self.ask(Ask::Agents).await
+    }
+
+    /// The tokens of the project in use, or of one agent.
+    ///
+    /// # Errors
+    /// `invalid_call` for an agent that is not registered, `policy_invalid`.
+    pub async fn agent_tokens(&self, agent: Option<Label>) -> Result<Vec<TokenInfo>> {
+        self.ask(Ask::Tokens { agent }).await
+    }
+
+    /// The limits of the project in use, and how much of each is used.
+    ///
+    /// # Errors
+    /// `store_locked`, `policy_invalid`, and those of reaching the backend.
+    pub async fn limits(&self) -> Result<Vec<LimitInfo>> {
+        self.ask(Ask::Limits).await
+    }
+
+    /// The calls that wait for a human's approval.
+    ///
+    /// # Errors
+    /// Those of reaching the backend.
+    pub async fn waiting_calls(&self) -> Result<Vec<WaitingCall>> {
+        self.ask(Ask::Approvals).await
+    }
+
+    /// Brings the owner's decision to the broker that holds the call.
+    ///
+    /// # Errors
+    /// `owner_required` for a decision that the owner did not sign, `invalid_call` where the call waits no more.
+    pub async fn decide(&self, decision: SignedDecision) -> Result<()> {
+        self.ask(Ask::Decide { decision }).await
+    }
+
+    /// Revokes a token, at once and for good.
+    ///
+    /// # Errors
+    /// `invalid_call` for an id that is no token's, `store_locked`.
+    pub async fn revoke_agent_token(&self, id: String) -> Result<TokenInfo> {
+        self.ask(Ask::RevokeToken { id }).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {
         let question = Question { selection: self.inner.selection.clone(), ask };
-        let answer = match &self.inner.backend {
+        let answer = match &*self.inner.backend {
             Backend::Broker(link) => link.ask(&question).await?,
             Backend::InProcess(engine) => engine.ask(&question).await?,
         };

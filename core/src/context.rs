@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::secret_ref::{Label, Scope};
 
+mod agent_token;
+
+pub use agent_token::AgentToken;
+pub(crate) use agent_token::TOKEN_PREFIX;
+
 /// The project file, looked up from the working directory upwards.
 pub const PROJECT_FILE: &str = ".agentsecrets/project.json";
 /// The environment a project starts in.
@@ -32,6 +37,9 @@ pub struct Selection {
     /// What the nearest project file proposes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proposal: Option<Proposal>,
+    /// What the caller shows to say which agent it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_token: Option<AgentToken>,
 }
 
 /// A project file's word, and where it stands.
@@ -47,7 +55,8 @@ pub struct Proposal {
 }
 
 impl Selection {
-    /// The selection of this process: `AGENTSECRETS_WORKSPACE`, `_PROJECT`, `_ENVIRONMENT`, then the nearest project file.
+    /// The selection of this process: `AGENTSECRETS_WORKSPACE`, `_PROJECT`, `_ENVIRONMENT`, `_AGENT_TOKEN`, then the
+    /// nearest project file.
     ///
     /// # Errors
     /// `invalid_call` for a variable or file that names no legal label.
@@ -61,6 +70,7 @@ impl Selection {
             project: label_from("AGENTSECRETS_PROJECT")?,
             environment: label_from("AGENTSECRETS_ENVIRONMENT")?,
             proposal,
+            agent_token: AgentToken::from_process(),
         })
     }
 
@@ -72,6 +82,7 @@ impl Selection {
             project: scope.project.clone().or_else(|| self.project.clone()),
             environment: scope.environment.clone().or_else(|| self.environment.clone()),
             proposal: self.proposal.clone(),
+            agent_token: self.agent_token.clone(),
         }
     }
 }

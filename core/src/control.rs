@@ -2,6 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+mod agents;
+mod approval;
+
+pub use agents::{AgentInfo, LimitInfo, TokenInfo};
+pub use approval::{Decision, SignedDecision, WaitingCall};
+
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
 use crate::secret_ref::{Label, SecretName};
@@ -23,6 +29,12 @@ pub(crate) enum Ask {
     Deny { name: SecretName, rules: Vec<String> },
     Delete { name: SecretName, act: Option<SignedAct> },
     Anchor,
+    Agents,
+    Tokens { agent: Option<Label> },
+    RevokeToken { id: String },
+    Limits,
+    Approvals,
+    Decide { decision: SignedDecision },
 }
 
 /// A question with the selection it is asked under.
@@ -72,6 +84,20 @@ pub struct SignedAct {
 pub(crate) struct SetRequest {
     pub(crate) selection: Selection,
     pub(crate) name: SecretName,
+    #[serde(default)]
+    pub(crate) weak: bool,
+    #[serde(default)]
+    pub(crate) act: Option<SignedAct>,
+}
+
+/// New values' destinations, in the order of the values: all of them are stored or none.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SetManyRequest {
+    pub(crate) selection: Selection,
+    pub(crate) names: Vec<SecretName>,
+    /// The values' lengths, in bytes.
+    #[serde(default)]
+    pub(crate) lengths: Vec<usize>,
     #[serde(default)]
     pub(crate) weak: bool,
     #[serde(default)]
@@ -129,6 +155,15 @@ pub struct GrantInfo {
     pub private: bool,
     /// Caller's headers it permits besides.
     pub permit_headers: Vec<String>,
+    /// The only agent it is for; none named means every caller.
+    #[serde(default)]
+    pub agent: Option<Label>,
+    /// Whether a human approves each call.
+    #[serde(default)]
+    pub approve: bool,
+    /// The limits that its calls count under.
+    #[serde(default)]
+    pub limits: Vec<String>,
     /// `active`, `expired` or `denied`.
     pub state: String,
 }
@@ -158,10 +193,16 @@ pub struct Status {
     pub project: Option<Label>,
     /// The environment in use.
     pub environment: Option<Label>,
+    /// The agent that asks, where its token says so.
+    #[serde(default)]
+    pub agent: Option<Label>,
     /// How many secrets the environment holds; absent while locked.
     pub secrets: Option<usize>,
     /// How many grants the project has.
     pub grants: Option<usize>,
+    /// How many limits the project has.
+    #[serde(default)]
+    pub limits: Option<usize>,
     /// The policy's serial number.
     pub policy_serial: Option<u64>,
     /// Why the selection or policy is not usable, where it is not.

@@ -243,6 +243,16 @@ codes! {
         "The caller set a header that could bend an authenticated request (Authorization beside an injected one, Range, Upgrade, a method override) and no grant permits it.";
     NothingToInject = "nothing_to_inject", Policy, false, exit 3, hint None,
         "The call names no secret, and the broker is no open way out: only origins of the workspace allowlist are called bare.";
+    AgentRequired = "agent_required", Policy, false, exit 3, hint None,
+        "The project has registered agents, and the caller is none of them: anonymous calls are refused there.";
+    AgentTokenInvalid = "agent_token_invalid", Policy, false, exit 3, hint Some("agentsecrets agent token list"),
+        "The agent token that the caller shows is unknown, expired or revoked; it is never taken for no token.";
+    ApprovalRequired = "approval_required", Policy, true, exit 3, hint Some("agentsecrets approve"),
+        "The grant wants a human's approval of each call, and nobody gave it in time, or it was denied.";
+    BudgetExhausted = "budget_exhausted", Policy, true, exit 3, hint Some("agentsecrets limit list"),
+        "The number of calls that the owner set for this secret or agent is used up; the message says until when.";
+    RateLimited = "rate_limited", Policy, true, exit 3, hint Some("agentsecrets limit list"),
+        "The caller goes faster than the owner set for this secret or agent; the message says when to come back.";
     AddressRefused = "address_refused", Send, false, exit 3, hint None,
         "The host resolves to a private, local or reserved address that the grant does not name.";
     PolicyInvalid = "policy_invalid", Policy, false, exit 1, hint Some("agentsecrets doctor"),

@@ -29,10 +29,12 @@ mod store;
 
 pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
 pub use client::{CallBuilder, Client, ClientBuilder, Isolation};
-pub use context::{DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection};
+pub use context::{
+    AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
+};
 pub use control::{
-    Act, ActKind, Checked, EnvironmentInfo, GrantInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct,
-    Status,
+    Act, ActKind, AgentInfo, Checked, Decision, EnvironmentInfo, GrantInfo, LimitInfo, MemoryReport, Problem,
+    ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

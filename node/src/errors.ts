@@ -11,6 +11,11 @@ export type ErrorCode =
   | "slot_not_allowed"
   | "header_not_allowed"
   | "nothing_to_inject"
+  | "agent_required"
+  | "agent_token_invalid"
+  | "approval_required"
+  | "budget_exhausted"
+  | "rate_limited"
   | "address_refused"
   | "policy_invalid"
   | "secret_not_found"
@@ -157,6 +162,46 @@ export class NothingToInject extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
     super(message, { code: "nothing_to_inject", stage: "policy", retryable: false, hint: undefined, ...details });
     this.name = "NothingToInject";
+  }
+}
+
+/** The project has registered agents, and the caller is none of them: anonymous calls are refused there. */
+export class AgentRequired extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "agent_required", stage: "policy", retryable: false, hint: undefined, ...details });
+    this.name = "AgentRequired";
+  }
+}
+
+/** The agent token that the caller shows is unknown, expired or revoked; it is never taken for no token. */
+export class AgentTokenInvalid extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "agent_token_invalid", stage: "policy", retryable: false, hint: "agentsecrets agent token list", ...details });
+    this.name = "AgentTokenInvalid";
+  }
+}
+
+/** The grant wants a human's approval of each call, and nobody gave it in time, or it was denied. */
+export class ApprovalRequired extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "approval_required", stage: "policy", retryable: true, hint: "agentsecrets approve", ...details });
+    this.name = "ApprovalRequired";
+  }
+}
+
+/** The number of calls that the owner set for this secret or agent is used up; the message says until when. */
+export class BudgetExhausted extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "budget_exhausted", stage: "policy", retryable: true, hint: "agentsecrets limit list", ...details });
+    this.name = "BudgetExhausted";
+  }
+}
+
+/** The caller goes faster than the owner set for this secret or agent; the message says when to come back. */
+export class RateLimited extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "rate_limited", stage: "policy", retryable: true, hint: "agentsecrets limit list", ...details });
+    this.name = "RateLimited";
   }
 }
 
@@ -349,6 +394,11 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   slot_not_allowed: SlotNotAllowed,
   header_not_allowed: HeaderNotAllowed,
   nothing_to_inject: NothingToInject,
+  agent_required: AgentRequired,
+  agent_token_invalid: AgentTokenInvalid,
+  approval_required: ApprovalRequired,
+  budget_exhausted: BudgetExhausted,
+  rate_limited: RateLimited,
   address_refused: AddressRefused,
   policy_invalid: PolicyInvalid,
   secret_not_found: SecretNotFound,

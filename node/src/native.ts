@@ -97,6 +97,7 @@ export interface ClientOptions {
   home?: string | undefined;
   project?: string | undefined;
   environment?: string | undefined;
+  agentToken?: string | undefined;
   isolation?: string | undefined;
   unlock?: string | undefined;
   timeout?: number | undefined;

@@ -111,6 +111,8 @@ export interface AgentSecretsOptions {
   project?: string | undefined;
   /** An environment of the project. */
   environment?: string | undefined;
+  /** What an agent shows to say who it is; `AGENTSECRETS_AGENT_TOKEN` unless said. Shown nowhere. */
+  agentToken?: string | undefined;
   /** `broker` (a process of its own holds the values) or `in-process`. */
   isolation?: Isolation | undefined;
   /** Where the use key lies, for `in-process`: `file:PATH`, `fd:N`, `keychain`. */
@@ -161,6 +163,12 @@ export interface GrantInfo {
   /** Whether a private address is permitted. */
   readonly private: boolean;
   readonly permitHeaders: readonly string[];
+  /** The only agent it is for; `null` means every caller. */
+  readonly agent: string | null;
+  /** Whether a human approves each call. */
+  readonly approve: boolean;
+  /** The limits that its calls count under. */
+  readonly limits: readonly string[];
   /** `active`, `expired` or `denied`. */
   readonly state: string;
 }
@@ -179,9 +187,12 @@ export interface Status {
   readonly workspace: string | null;
   readonly project: string | null;
   readonly environment: string | null;
+  /** The agent that the client's token names. */
+  readonly agent: string | null;
   /** How many secrets the environment holds; `null` while locked. */
   readonly secrets: number | null;
   readonly grants: number | null;
+  readonly limits: number | null;
   readonly policySerial: number | null;
   /** Why selection or policy is not usable, where it is not. */
   readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;

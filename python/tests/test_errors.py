@@ -117,7 +117,7 @@ def test_choices(world: World) -> None:
         with pytest.raises(InvalidCall):
             AgentSecrets(home=world.home, **choice)
     with pytest.raises(TypeError):
-        AgentSecrets(home=world.home, agent_token="x")  # type: ignore[call-arg]
+        AgentSecrets(home=world.home, token="x")  # type: ignore[call-arg]
 
 
 def test_a_closed_client(broker: AgentSecrets, upstream: Upstream) -> None:

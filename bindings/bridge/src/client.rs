@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use agentsecrets::response::{Buffered, Response};
-use agentsecrets::{Call, Error, ErrorCode, Isolation, Result};
+use agentsecrets::{AgentToken, Call, Error, ErrorCode, Isolation, Result};
 use bytes::Bytes;
 
 use crate::fork::ProcessBound;
@@ -25,6 +25,8 @@ pub struct Options {
     pub environment: Option<String>,
     /// `broker` or `in-process`.
     pub isolation: Option<String>,
+    /// The token by which an agent says who it is.
+    pub agent_token: Option<AgentToken>,
     /// The place of the use key, for an in-process engine.
     pub unlock: Option<String>,
     /// How long a call may take unless it says otherwise.
@@ -132,6 +134,9 @@ async fn build(options: &Options) -> Result<agentsecrets::Client> {
     }
     if let Some(level) = options.isolation {
         builder = builder.isolation(Isolation::parse(&level)?);
+    }
+    if let Some(token) = options.agent_token {
+        builder = builder.agent_token(token);
     }
     if let Some(place) = options.unlock {
         builder = builder.unlock(place);

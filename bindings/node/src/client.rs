@@ -25,6 +25,8 @@ pub struct ClientOptions {
     pub project: Option<String>,
     /// An environment of the project.
     pub environment: Option<String>,
+    /// The token by which an agent says who it is.
+    pub agent_token: Option<String>,
     /// `broker` or `in-process`.
     pub isolation: Option<String>,
     /// The place of the use key, for an in-process engine.
@@ -61,6 +63,7 @@ pub fn open_client(mailbox: &Mailbox, options: ClientOptions) -> Either<NativeCl
             home: options.home.map(PathBuf::from),
             project: options.project,
             environment: options.environment,
+            agent_token: options.agent_token.map(Into::into),
             isolation: options.isolation,
             unlock: options.unlock,
             timeout,

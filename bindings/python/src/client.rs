@@ -21,20 +21,22 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (home, project, environment, isolation, unlock, timeout, executable))]
+    #[pyo3(signature = (home, project, environment, agent_token, isolation, unlock, timeout, executable))]
     #[allow(clippy::too_many_arguments)] // Python passes them by position, once.
     fn new(
         py: Python<'_>,
         home: Option<PathBuf>,
         project: Option<String>,
         environment: Option<String>,
+        agent_token: Option<String>,
         isolation: Option<String>,
         unlock: Option<String>,
         timeout: Option<f64>,
         executable: Option<PathBuf>,
     ) -> PyResult<Self> {
         let timeout = timeout.map(parse_timeout).transpose().map_err(|error| raise(py, &error))?;
-        let options = Options { home, project, environment, isolation, unlock, timeout, executable };
+        let agent_token = agent_token.map(Into::into);
+        let options = Options { home, project, environment, isolation, agent_token, unlock, timeout, executable };
         let opened = wait(py, &mut Sources::default(), bridge::Client::open(options))?;
         Ok(Self { inner: Arc::new(opened) })
     }

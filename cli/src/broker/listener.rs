@@ -66,7 +66,8 @@ impl Listener {
     }
 
     fn spawn(&self, stream: UnixStream) {
-        let (service, mut closing, open) = (self.service.clone(), self.closing.subscribe(), self.open.clone());
+        let (service, mut closing, open) =
+            (self.service.of(stream.as_fd()), self.closing.subscribe(), self.open.clone());
         tokio::spawn(async move {
             let answer = service_fn(move |request| {
                 let service = service.clone();

@@ -15,7 +15,8 @@ use crate::render::{Outcome, Output, Paint};
 #[command(after_help = "Examples:\n  agentsecrets allow STRIPE_KEY api.stripe.com\n  \
 agentsecrets allow GMAP_KEY maps.googleapis.com --slot query:key --method GET\n  \
 agentsecrets allow CLIENT_SECRET 'https://auth.example.com/oauth/token' --slot form:client_secret --expires 30d\n  \
-agentsecrets allow DEV_KEY http://localhost:9000")]
+agentsecrets allow DEV_KEY http://localhost:9000\n  \
+agentsecrets allow STRIPE_KEY api.stripe.com --agent billing-bot")]
 pub(crate) struct Allow {
     /// The secret
     name: String,
@@ -43,6 +44,12 @@ pub(crate) struct Allow {
     /// A header of the caller's that is otherwise refused beside an injected one; may be repeated
     #[arg(long = "permit-header", value_name = "N")]
     permit_headers: Vec<String>,
+    /// Only for this registered agent
+    #[arg(long, value_name = "A")]
+    agent: Option<String>,
+    /// Each call waits until a human approves it with `agentsecrets approve`
+    #[arg(long)]
+    approve: bool,
     /// Another project of this home than the one in use here
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
@@ -67,6 +74,8 @@ impl Allow {
             expires: self.expires.clone(),
             private: self.private,
             permit_headers: self.permit_headers.clone(),
+            agent: self.agent.as_deref().map(Label::parse).transpose()?,
+            approve: self.approve,
         };
         let said = grant(&mut session, allow)?;
         output.show(&json!({ "allowed": said }), |output| tell(output, &said))?;

@@ -43,6 +43,13 @@ pub(crate) fn tell(output: &Output, grants: &[GrantInfo]) -> std::io::Result<()>
 fn row(grant: &GrantInfo) -> Vec<String> {
     let methods = if grant.methods.is_empty() { "any".to_owned() } else { grant.methods.join(" ") };
     let mut limits = Vec::new();
+    if let Some(agent) = &grant.agent {
+        limits.push(format!("for {agent} only"));
+    }
+    if grant.approve {
+        limits.push("each call approved".to_owned());
+    }
+    limits.extend(grant.limits.iter().cloned());
     if let Some(environment) = &grant.environment {
         limits.push(format!("in {environment}"));
     }

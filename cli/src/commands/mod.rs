@@ -1,6 +1,8 @@
 //! One file a command. What several need is here: the way to the engine, and to the owner's child.
 
+pub(crate) mod agent;
 pub(crate) mod allow;
+pub(crate) mod approve;
 pub(crate) mod broker;
 pub(crate) mod call;
 pub(crate) mod completions;
@@ -9,6 +11,7 @@ pub(crate) mod doctor;
 pub(crate) mod environment;
 pub(crate) mod grants;
 pub(crate) mod init;
+pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod project;
@@ -38,8 +41,11 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Init(init) => init.run(output),
         Command::Secrets(secrets) => secrets.run(output),
         Command::Allow(allow) => allow.run(output),
+        Command::Approve(approve) => approve.run(output),
         Command::Deny(deny) => deny.run(output),
         Command::Grants(grants) => grants.run(output),
+        Command::Agent(agent) => agent.run(output),
+        Command::Limit(limit) => limit.run(output),
         Command::Trust(trust) => trust.run(output),
         Command::Call(call) => call.run(output),
         Command::Run(run) => run.run(output),

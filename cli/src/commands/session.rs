@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use agentsecrets::owner::{Owner, PassphraseSource};
+use agentsecrets::owner::{Owner, PassphraseSource, TokenSink};
 use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status};
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,8 +29,17 @@ impl Session {
     /// A session whose owner may be asked. The child is forked here, before anything could start a thread; it asks for
     /// the passphrase only when it is given something to sign.
     pub(crate) fn with_owner(place: &Place, passphrase_fd: Option<i32>) -> Result<Self> {
+        Self::with_owner_and_sink(place, passphrase_fd, None)
+    }
+
+    /// The same, with a place that the owner's child writes a new token to.
+    pub(crate) fn with_owner_and_sink(
+        place: &Place,
+        passphrase_fd: Option<i32>,
+        sink: Option<&TokenSink>,
+    ) -> Result<Self> {
         let home = Home::locate(None)?;
-        let owner = match Owner::fork(&home, PassphraseSource::from_fd(passphrase_fd)) {
+        let owner = match Owner::fork_keeping(&home, PassphraseSource::from_fd(passphrase_fd), sink) {
             Ok(owner) => Some(owner),
             // What needs no owner is still possible; what does says so when it comes to it.
             Err(error) if error.code() == ErrorCode::OwnerAbsent => None,

@@ -47,11 +47,17 @@ fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
         ("project", or_none(status.project.as_ref().map(ToString::to_string))),
         ("environment", or_none(status.environment.as_ref().map(ToString::to_string))),
     ];
+    if let Some(agent) = &status.agent {
+        pairs.push(("agent", agent.to_string()));
+    }
     if let Some(count) = status.secrets {
         pairs.push(("secrets", count.to_string()));
     }
     if let Some(count) = status.grants {
         pairs.push(("grants", count.to_string()));
+    }
+    if let Some(count) = status.limits.filter(|count| *count > 0) {
+        pairs.push(("limits", count.to_string()));
     }
     if let Some(serial) = status.policy_serial {
         pairs.push(("policy", format!("number {serial}")));

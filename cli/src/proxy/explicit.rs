@@ -6,7 +6,7 @@ use http::{HeaderMap, Method};
 use serde::Deserialize;
 
 use super::exchange::{OURS, call_of};
-use super::guard::SESSION_TOKEN;
+use super::guard::{AGENT_TOKEN, SESSION_TOKEN};
 
 /// A call, and whether a value goes into its body.
 pub(super) struct Explicit {
@@ -49,8 +49,8 @@ pub(super) fn read(method: &Method, headers: &HeaderMap) -> Result<Explicit> {
         let Some(said) = one(headers, name.as_str())? else { continue };
         match &name.as_str()[OURS.len()..] {
             "target-url" | "method" => {}
-            _ if name == SESSION_TOKEN => {}
-            "agent-token" | "agent-id" => return Err(no_agents()),
+            _ if name == SESSION_TOKEN || name == AGENT_TOKEN => {}
+            "agent-id" => return Err(no_declared_agents()),
             "inject" => explicit.inject_list(said)?,
             style => explicit.inject_by_header(style, said)?,
         }
@@ -117,9 +117,9 @@ fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
     }
 }
 
-fn no_agents() -> Error {
-    wrong("X-AS-Agent-ID and X-AS-Agent-Token are not supported")
-        .with_hint("start the proxy under the agent's own AGENTSECRETS_AGENT_TOKEN")
+fn no_declared_agents() -> Error {
+    wrong("X-AS-Agent-ID is not supported: an agent is known by its token")
+        .with_hint("X-AS-Agent-Token, with what agentsecrets agent token issue gave")
 }
 
 fn wrong(message: &'static str) -> Error {
@@ -173,7 +173,7 @@ mod tests {
             &[TO, ("x-as-inject-header", "KEY")],
             &[TO, ("x-as-inject-cookie-x", "KEY")],
             &[TO, ("x-as-injekt", "KEY")],
-            &[TO, ("x-as-agent-token", "x")],
+            &[TO, ("x-as-agent-id", "x")],
             &[TO, ("x-as-method", "CONNECT")],
             &[TO, ("x-as-inject", "{}")],
             &[TO, ("x-as-inject", r#"[{"style":"bearer","secret":"KEY","value":"x"}]"#)],

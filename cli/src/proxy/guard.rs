@@ -12,6 +12,9 @@ use super::refusal::Refusal;
 /// The header a token comes in, to the explicit and the reverse proxy.
 pub(super) const SESSION_TOKEN: &str = "x-as-session-token";
 
+/// The header by which an agent says who it is, for this request.
+pub(super) const AGENT_TOKEN: &str = "x-as-agent-token";
+
 /// The word that lets a program in: 256 random bits.
 pub(crate) struct Token(String);
 

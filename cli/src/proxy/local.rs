@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agentsecrets::{Client, Error, ErrorCode, Result};
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -143,9 +143,10 @@ impl Local {
         let explicit = explicit::read(&parts.method, &parts.headers)?;
         let origin = explicit.call.url().origin().to_string();
         entry.origin = Some(origin.clone());
+        let client = caller(&self.client, &parts.headers);
         let answered = match explicit.edit {
-            None => exchange::pass(&self.client, explicit.call, Upload::new(&parts.headers, body)).await,
-            Some(edit) => exchange::pass_whole(&self.client, explicit.call, body, edit == Edit::Form).await,
+            None => exchange::pass(&client, explicit.call, Upload::new(&parts.headers, body)).await,
+            Some(edit) => exchange::pass_whole(&client, explicit.call, body, edit == Edit::Form).await,
         };
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
     }
@@ -166,8 +167,17 @@ impl Local {
         call.placeholders(true);
         let origin = call.url().origin().to_string();
         entry.origin = Some(origin.clone());
-        let answered = exchange::pass(&self.client, call, Upload::new(&parts.headers, body)).await;
+        let answered =
+            exchange::pass(&caller(&self.client, &parts.headers), call, Upload::new(&parts.headers, body)).await;
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
+    }
+}
+
+/// Whose call it is: the agent's whose token came along, else of whoever started the proxy.
+fn caller(client: &Client, headers: &HeaderMap) -> Client {
+    match headers.get(guard::AGENT_TOKEN) {
+        Some(token) => client.for_agent(String::from_utf8_lossy(token.as_bytes()).into_owned()),
+        None => client.clone(),
     }
 }
 

@@ -106,8 +106,14 @@ fn every_answer_has_its_schema() {
     assert!(of(stage.json(["secrets", "check", "KEY"])).contains("granted name present"));
     assert_eq!(
         of(stage.json(["grants"])),
-        "environment expires methods permit_headers private project rule secret slots state"
+        "agent approve environment expires limits methods permit_headers private project rule secret slots state"
     );
+    stage.owner(["agent", "register", "bot"]).ok();
+    stage.owner(["agent", "token", "issue", "bot", "--token-fd", "2"]).ok();
+    stage.owner(["limit", "KEY", "--calls", "1/1d"]).ok();
+    assert_eq!(of(stage.json(["agent", "list"])), "created name project tokens");
+    assert_eq!(of(stage.json(["agent", "token", "list"])), "agent created expires id state");
+    assert_eq!(of(stage.json(["limit", "list"])), "agent calls id limit seconds secret used");
     assert_eq!(of(stage.json(["project", "list"])), "current directories name");
     assert_eq!(of(stage.json(["environment", "list"])), "current name secrets");
     let logs = stage.json(["logs"]);
@@ -229,7 +235,7 @@ fn help_names_the_commands_there_are_and_no_other() {
         .collect();
     assert_eq!(
         commands.join(" "),
-        "init secrets allow deny grants trust call logs status doctor lock unlock project environment broker completions"
+        "init secrets allow approve deny grants agent limit trust call logs status doctor lock unlock project environment broker completions"
     );
     assert!(stage.agent(["secrets", "set", "--help"]).ok().stdout.contains("Examples:"));
 }

@@ -1,10 +1,13 @@
 //! The real executable, in homes of its own: what it does, what it says, and what it never says.
 
+mod agents;
 mod answers;
+mod approvals;
 mod authority;
 mod call;
 mod dotenv;
 mod first_time;
+mod limits;
 mod proxy;
 mod run;
 mod run_child;

@@ -131,7 +131,7 @@ fn the_explicit_way_is_told_by_headers() {
     assert_eq!((scene.last().method.as_str(), &scene.last().body[..]), ("PUT", &b"text"[..]));
     let refused = |headers: &[&str]| proxy.refused(&proxy.curl("/proxy", &[headers, &STATUS].concat()));
     assert_eq!(refused(&["-H", &to]), (403, "nothing_to_inject".to_owned()));
-    assert_eq!(refused(&["-H", &to, "-H", "X-AS-Agent-Token: x"]), (400, "invalid_call".to_owned()));
+    assert_eq!(refused(&["-H", &to, "-H", "X-AS-Agent-ID: x"]), (400, "invalid_call".to_owned()));
     assert_eq!(refused(&[]), (400, "invalid_call".to_owned()));
     let without = proxy.bare("/proxy", &[&["-H", &to, "-H", "X-AS-Inject-Bearer: KEY"][..], &STATUS].concat());
     assert_eq!(proxy.refused(&without), (401, "session_token_required".to_owned()));
@@ -237,6 +237,34 @@ fn one_proxy_a_home_that_starts_shows_itself_and_ends() {
     assert!(!stage.home().join("run/proxy.json").exists());
     let port = proxy.port.to_string();
     assert_eq!(stage.json(["proxy", "start", "--port", &port])["port"].as_u64(), Some(proxy.port));
+}
+
+#[test]
+fn an_agent_says_who_it_is_for_each_request() {
+    let proxy = Proxy::start();
+    let stage = &proxy.scene.stage;
+    stage.owner(["agent", "register", "bot"]).ok();
+    let out = stage.path("token").display().to_string();
+    stage.owner(["agent", "token", "issue", "bot", "--out", &out]).ok();
+    let token = crate::stage::read(&stage.path("token")).trim().to_owned();
+    let (said, wrong) = (format!("X-AS-Agent-Token: {token}"), "X-AS-Agent-Token: as_agent_wrong");
+    let (to, bearer) = (proxy.target("/echo"), "X-AS-Inject-Bearer: KEY");
+    for (path, headers) in
+        [(proxy.to("/echo"), vec!["-H", BEARER]), ("/proxy".to_owned(), vec!["-H", &to, "-H", bearer])]
+    {
+        for (more, status) in [(&[][..], "403"), (&["-H", wrong], "403"), (&["-H", &said], "200")] {
+            let ran = proxy.curl(&path, &[&headers[..], more, &STATUS].concat());
+            assert!(ran.stdout.ends_with(status) && !ran.says(&token), "{more:?}: {ran:?}");
+        }
+        let record = &stage.json(["logs", "list"])[0];
+        assert_eq!((&record["agent"], &record["outcome"]), (&"bot".into(), &"ok".into()), "{record}");
+    }
+    assert!(!String::from_utf8_lossy(&stage.files()).contains(&token), "the token rests somewhere");
+    let mut run =
+        proxy.scene.command(&["--", "curl", "-sS", "-H", BEARER, "-w", "%{http_code}", &proxy.scene.url("/echo")]);
+    assert!(proxy.scene.clean(&run.output().expect("ran")).stdout.ends_with("403"));
+    run.env("AGENTSECRETS_AGENT_TOKEN", &token);
+    assert!(proxy.scene.clean(&run.output().expect("ran")).stdout.ends_with("200"));
 }
 
 #[test]

@@ -178,6 +178,21 @@ impl AuditLog {
         Ok(state.denies)
     }
 
+    /// Records what a human decided of a call that waits.
+    ///
+    /// # Errors
+    /// `audit_unavailable`, and nothing was decided.
+    pub(crate) fn decided(&self, approved: bool, event: &Event) -> Result<()> {
+        let outcome = if approved { Outcome::Ok } else { Outcome::Denied };
+        let ended = Ended { outcome, status: None, reason: None, redacted: Vec::new(), duration_ms: None };
+        let event = write_event("approval", event);
+        let mut inside = self.lock();
+        inside.pay()?;
+        let call = inside.core.make_call()?;
+        let entry = Entry { call, phase: Phase::Ended, event: &event, end: Some(&ended), denies: 0, closes: false };
+        inside.core.append(&entry).map(drop)
+    }
+
     /// How many changes of the deny overlay the log remembers.
     ///
     /// # Errors

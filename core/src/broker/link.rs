@@ -4,19 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use http::{Request, Response as HttpResponse, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
 use super::connection::{Connection, LinkBody, Pool, Unsent};
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_PATH, TAIL, TailHeader, broken,
-    json_header, read_error,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH, TAIL,
+    TailHeader, broken, json_header, read_error,
 };
 use super::start::{Launch, socket_path};
-use crate::call::{Body, Call, DEFAULT_TIMEOUT};
+use crate::call::{Body, ByteStream, Call, DEFAULT_TIMEOUT};
 use crate::context::Selection;
-use crate::control::{Question, SetRequest};
+use crate::control::{Question, SetManyRequest, SetRequest};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::log_safe::SafeUrl;
@@ -92,8 +93,25 @@ impl Link {
 
     pub(crate) async fn set<T: DeserializeOwned>(&self, said: &SetRequest, value: SecretInput) -> Result<T> {
         let request = Request::post(SET_PATH).header(header::HOST, "broker").header(CALL, json_header(said)?);
-        let request = request.body(value.into_body()).map_err(|_| broken("a value cannot be sent"))?;
+        let request = request.body(Body::Bytes(value.into_bytes())).map_err(|_| broken("a value cannot be sent"))?;
         self.answered(request).await
+    }
+
+    /// The request as a length and JSON, then every value: names by the thousand fit in no header.
+    pub(crate) async fn set_many<T: DeserializeOwned>(
+        &self,
+        said: &SetManyRequest,
+        values: Vec<SecretInput>,
+    ) -> Result<T> {
+        let text = serde_json::to_vec(said).map_err(|_| broken("a value cannot be sent"))?;
+        let length = u32::try_from(text.len()).map_err(|_| broken("there are too many names"))?;
+        let head = Bytes::from([&length.to_be_bytes()[..], &text].concat());
+        let whole = head.len() as u64 + values.iter().map(|value| value.len() as u64).sum::<u64>();
+        let pieces = std::iter::once(head).chain(values.into_iter().map(SecretInput::into_bytes));
+        let chunks = ByteStream::of(pieces);
+        let request = Request::post(SET_MANY_PATH).header(header::HOST, "broker");
+        let request = request.body(Body::Stream { chunks, length: Some(whole) });
+        self.answered(request.map_err(|_| broken("a value cannot be sent"))?).await
     }
 
     /// Tells a running broker to end. `false` where none runs.

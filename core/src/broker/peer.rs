@@ -24,8 +24,25 @@ pub fn check_peer(socket: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
+/// The process at the other end, where the kernel says which.
+#[must_use]
+pub(crate) fn peer_pid(socket: BorrowedFd<'_>) -> Option<u32> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return u32::try_from(credentials(socket)?.pid).ok().filter(|pid| *pid > 0);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = socket;
+        None
+    }
+}
+
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
+    credentials(socket).map(|credentials| credentials.uid)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn credentials(socket: BorrowedFd<'_>) -> Option<libc::ucred> {
     let mut credentials = libc::ucred { pid: 0, uid: libc::uid_t::MAX, gid: libc::gid_t::MAX };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).ok()?;
     // SAFETY: both pointers lead to live locals of the size given.
@@ -38,7 +55,7 @@ fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
             &raw mut length,
         )
     };
-    (result == 0).then_some(credentials.uid)
+    (result == 0).then_some(credentials)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -30,6 +30,7 @@ pub(crate) const TAIL: HeaderName = HeaderName::from_static("agentsecrets-tail")
 pub(crate) const ASK_PATH: &str = "/v1/ask";
 /// Where values are put.
 pub(crate) const SET_PATH: &str = "/v1/set";
+pub(crate) const SET_MANY_PATH: &str = "/v1/set-many";
 /// Where a broker is told to end: locked for good, or only stopped.
 pub(crate) const FINISH_PATH: &str = "/v1/finish";
 

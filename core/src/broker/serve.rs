@@ -1,5 +1,6 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
+use std::os::fd::BorrowedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,12 +12,13 @@ use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 
+use super::peer::peer_pid;
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_PATH, TAIL, TailHeader,
-    broken, json_header, status_of,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH, SET_PATH, TAIL,
+    TailHeader, broken, json_header, status_of,
 };
 use crate::call::{Auth, Body, ByteStream, Style};
-use crate::control::{Question, SetRequest, WireError};
+use crate::control::{Question, SetManyRequest, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::resolve::SecretInput;
@@ -24,6 +26,8 @@ use crate::response::{Response, SafeBody};
 
 /// The longest question, in bytes: names and rules, never bodies.
 const MAX_QUESTION: usize = 1 << 20;
+/// The most values that are set at once, in bytes.
+const MAX_SET: usize = 64 << 20;
 /// The longest body kept for a retry or redirect, in bytes; a longer one is passed on as it comes.
 const MAX_REPLAYED: u64 = 8 << 20;
 /// The longest body that a value is written into, in bytes.
@@ -36,13 +40,20 @@ const GATHER: usize = 256 << 10;
 pub struct Service {
     engine: Arc<Engine>,
     finish: tokio::sync::mpsc::UnboundedSender<Finish>,
+    peer: Option<u32>,
 }
 
 impl Service {
     /// A service over `engine`, that says on `finish` when the broker is told to end.
     #[must_use]
     pub fn new(engine: Arc<Engine>, finish: tokio::sync::mpsc::UnboundedSender<Finish>) -> Self {
-        Self { engine, finish }
+        Self { engine, finish, peer: None }
+    }
+
+    /// The same service, for the process at the other end of this socket.
+    #[must_use]
+    pub fn of(&self, socket: BorrowedFd<'_>) -> Self {
+        Self { peer: peer_pid(socket), ..self.clone() }
     }
 
     /// Answers one request; an error is an answer too.
@@ -61,7 +72,7 @@ impl Service {
         let buffered = call.buffered;
         let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
         call.body = received(request.into_body(), whole, edited).await?;
-        let response = self.engine.call(call, &selection).await?;
+        let response = self.engine.call(call, &selection, self.peer).await?;
         answer(response, &asked, buffered).await
     }
 
@@ -79,6 +90,11 @@ impl Service {
                     serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the set header is not readable"))?;
                 let value = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
                 serde_json::to_value(self.engine.set(&said, value).await?)
+                    .map_err(|_| broken("an answer cannot be written"))?
+            }
+            (&Method::POST, SET_MANY_PATH) => {
+                let (said, values) = parse_many(&collected(body, MAX_SET).await?)?;
+                serde_json::to_value(self.engine.set_many(&said, values).await?)
                     .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, FINISH_PATH) => {
@@ -205,8 +221,28 @@ impl Stream for Received {
     }
 }
 
+/// The names of a request and the values behind them.
+fn parse_many(whole: &[u8]) -> Result<(SetManyRequest, Vec<SecretInput>)> {
+    let cut = || broken("the values are cut off");
+    let (length, rest) = whole.split_first_chunk::<4>().ok_or_else(cut)?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
+    let (text, mut rest) = rest.split_at_checked(length).ok_or_else(cut)?;
+    let said: SetManyRequest = serde_json::from_slice(text).map_err(|_| broken("the set request is not readable"))?;
+    let mut values = Vec::with_capacity(said.lengths.len());
+    for length in &said.lengths {
+        let (value, after) = rest.split_at_checked(*length).ok_or_else(cut)?;
+        values.push(SecretInput::from_bytes(value.to_vec())?);
+        rest = after;
+    }
+    if rest.is_empty() { Ok((said, values)) } else { Err(broken("there are more values than names")) }
+}
+
 async fn limited(body: Incoming) -> Result<Bytes> {
-    match Limited::new(body, MAX_QUESTION).collect().await {
+    collected(body, MAX_QUESTION).await
+}
+
+async fn collected(body: Incoming, limit: usize) -> Result<Bytes> {
+    match Limited::new(body, limit).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(why) if why.is::<LengthLimitError>() => Err(broken("the question is too long")),
         Err(_) => Err(broken("the question broke off")),

@@ -83,6 +83,19 @@ impl ByteStream {
     pub(crate) fn new(chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
         Self(Box::pin(chunks))
     }
+
+    /// Pieces that are at hand.
+    pub(crate) fn of(pieces: impl IntoIterator<Item = Bytes>) -> Self {
+        struct Pieces(std::vec::IntoIter<Bytes>);
+        impl Stream for Pieces {
+            type Item = std::io::Result<Bytes>;
+
+            fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+                Poll::Ready(self.0.next().map(Ok))
+            }
+        }
+        Self::new(Pieces(pieces.into_iter().collect::<Vec<_>>().into_iter()))
+    }
 }
 
 impl Stream for ByteStream {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, Client, Inner};
-use crate::context::Selection;
+use crate::context::{AgentToken, Selection};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, Unlock};
 use crate::secret_ref::Label;
@@ -44,6 +44,18 @@ impl Isolation {
     }
 }
 
+impl Client {
+    /// The same client for an agent that says by a token who it is: another caller over the same connections.
+    #[must_use]
+    pub fn for_agent(&self, token: impl Into<AgentToken>) -> Self {
+        let Inner { backend, home, selection, timeout } = &*self.inner;
+        let selection = Selection { agent_token: Some(token.into()), ..selection.clone() };
+        Self {
+            inner: Arc::new(Inner { backend: Arc::clone(backend), home: home.clone(), selection, timeout: *timeout }),
+        }
+    }
+}
+
 /// The choices of a [`Client`]. What is not said comes from the environment variables and the project file.
 #[derive(Clone, Debug, Default)]
 pub struct ClientBuilder {
@@ -54,6 +66,7 @@ pub struct ClientBuilder {
     unlock: Option<String>,
     timeout: Option<Duration>,
     executable: Option<PathBuf>,
+    agent_token: Option<AgentToken>,
 }
 
 impl ClientBuilder {
@@ -75,6 +88,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn environment(mut self, environment: impl Into<String>) -> Self {
         self.environment = Some(environment.into());
+        self
+    }
+
+    /// The token by which an agent says who it is; `AGENTSECRETS_AGENT_TOKEN` unless said.
+    #[must_use]
+    pub fn agent_token(mut self, token: impl Into<AgentToken>) -> Self {
+        self.agent_token = Some(token.into());
         self
     }
 
@@ -114,13 +134,13 @@ impl ClientBuilder {
     pub async fn open(self) -> Result<Client> {
         let home = Home::locate(self.home.as_deref())?;
         let selection = self.selection()?;
-        let backend = match self.level()? {
+        let backend = Arc::new(match self.level()? {
             Isolation::Broker => Backend::Broker(broker::Link::new(&home, self.executable.as_deref())?),
             Isolation::InProcess => {
                 let place = self.place()?;
                 Backend::InProcess(engine::Engine::in_process(&home, place.as_ref()).await?)
             }
-        };
+        });
         Ok(Client { inner: Arc::new(Inner { backend, home, selection, timeout: self.timeout }) })
     }
 
@@ -130,6 +150,7 @@ impl ClientBuilder {
         Ok(Selection {
             project: label(&self.project)?.or(process.project),
             environment: label(&self.environment)?.or(process.environment),
+            agent_token: self.agent_token.clone().or(process.agent_token),
             ..process
         })
     }

@@ -95,6 +95,8 @@ pub(crate) enum Purpose {
     Pin,
     /// Authenticating what agents deny themselves.
     DenyOverlay,
+    /// Authenticating how much of each limit is used.
+    Limits,
 }
 
 impl Purpose {
@@ -104,6 +106,7 @@ impl Purpose {
             Self::Index => "index",
             Self::Pin => "pin",
             Self::DenyOverlay => "deny-overlay",
+            Self::Limits => "limits",
         }
     }
 }
@@ -152,7 +155,7 @@ mod tests {
     fn purposes_and_homes_have_keys_of_their_own() {
         let key = UseKey::make().expect("random");
         let mut derived = Vec::new();
-        for purpose in [Purpose::Records, Purpose::Index, Purpose::Pin, Purpose::DenyOverlay] {
+        for purpose in [Purpose::Records, Purpose::Index, Purpose::Pin, Purpose::DenyOverlay, Purpose::Limits] {
             for home in [&b"one"[..], b"two"] {
                 derived.push(*key.derive(purpose, home).expect("derived").bytes());
             }

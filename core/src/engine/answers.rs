@@ -3,20 +3,20 @@
 use serde_json::Value;
 use std::sync::Arc;
 
+use super::caller::identify;
 use super::open::Engine;
 use super::state::State;
-use crate::audit::{DenyChange, Event, Identity};
+use crate::audit::{DenyChange, Event};
 use crate::context::{Place, STANDARD_ENVIRONMENTS, Selection};
 use crate::control::{
-    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SetRequest,
-    SignedAct, Status,
+    ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SignedAct, Status,
 };
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::owner;
 use crate::policy::{DenyEntry, Rule};
-use crate::resolve::{SecretInput, in_background};
+use crate::resolve::in_background;
 use crate::secret_ref::{Label, SecretName};
-use crate::store::{Expectation, HomeLock, Listed, NewSecret};
+use crate::store::{HomeLock, Listed};
 
 impl Engine {
     /// Answers a question.
@@ -29,8 +29,8 @@ impl Engine {
         let selection = &question.selection;
         match &question.ask {
             Ask::Status => json(&self.status(selection)),
-            Ask::Secrets => json(&self.secrets(&self.place(selection)?)?),
-            Ask::Check { names } => json(&self.check(&self.place(selection)?, names)?),
+            Ask::Secrets => json(&self.listing(selection)?),
+            Ask::Check { names } => json(&self.check(selection, names)?),
             Ask::Grants { name } => json(&self.grants(selection, name.as_ref())?),
             Ask::Allowlist => {
                 let list = &self.loaded()?.document.allowlist;
@@ -43,28 +43,13 @@ impl Engine {
             Ask::Deny { name, rules } => json(&self.deny(selection, name, rules)?),
             Ask::Delete { name, act } => json(&self.delete(&self.place(selection)?, name, act.as_ref())?),
             Ask::Anchor => json(&self.audit.anchor()),
+            Ask::Agents => json(&self.agents(selection)?),
+            Ask::Tokens { agent } => json(&self.tokens(selection, agent.as_ref())?),
+            Ask::Approvals => json(&self.waiting_calls()),
+            Ask::Decide { decision } => json(&self.decide(decision)?),
+            Ask::Limits => json(&self.limits(selection)?),
+            Ask::RevokeToken { id } => json(&self.revoke(selection, id)?),
         }
-    }
-
-    /// Stores a value under a new name, or over an old one with the owner's act.
-    pub(crate) async fn set(self: &Arc<Self>, said: &SetRequest, value: SecretInput) -> Result<SecretInfo> {
-        let (engine, said) = (Arc::clone(self), said.clone());
-        in_background(move || {
-            let place = engine.place(&said.selection)?;
-            let exists = engine.listed(&place, &said.name)?;
-            let expectation = match (&exists, &said.act) {
-                (None, _) => Expectation::New,
-                (Some(listed), act) => {
-                    engine.authorised(act.as_ref(), ActKind::Overwrite, &place, listed)?;
-                    Expectation::Overwrite
-                }
-            };
-            let secret = NewSecret { name: said.name.clone(), input: value, weak: said.weak };
-            engine.vault()?.set(&place.in_store(), secret, expectation)?;
-            let info = engine.secrets(&place)?.into_iter().find(|info| info.name == said.name);
-            info.ok_or_else(|| Error::new(ErrorCode::StoreUnavailable, "another process deleted the name at once"))
-        })
-        .await
     }
 
     fn delete(&self, place: &Place, name: &SecretName, act: Option<&SignedAct>) -> Result<()> {
@@ -76,7 +61,13 @@ impl Engine {
     }
 
     /// Refuses unless the owner signed this very act on this very record.
-    fn authorised(&self, act: Option<&SignedAct>, kind: ActKind, place: &Place, listed: &Listed) -> Result<()> {
+    pub(super) fn authorised(
+        &self,
+        act: Option<&SignedAct>,
+        kind: ActKind,
+        place: &Place,
+        listed: &Listed,
+    ) -> Result<()> {
         let refused = |what: &str| {
             Error::new(ErrorCode::OwnerRequired, format!("{} {what}", listed.name))
                 .with_hint("run the command at a terminal, or give the passphrase with --passphrase-fd N")
@@ -95,7 +86,7 @@ impl Engine {
         Ok(self.vault()?.list(&place.in_store())?.into_iter().find(|listed| listed.name == *name))
     }
 
-    fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
+    pub(super) fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
         let loaded = self.loaded()?;
         let granted = |name: &SecretName| {
             let own = loaded
@@ -116,8 +107,16 @@ impl Engine {
         Ok(self.vault()?.list(&place.in_store())?.into_iter().map(info).collect())
     }
 
-    fn check(&self, place: &Place, names: &[SecretName]) -> Result<Vec<Checked>> {
-        let secrets = self.secrets(place)?;
+    /// What the caller may know of: an agent with a token sees the names that are granted to it.
+    fn listing(&self, selection: &Selection) -> Result<Vec<SecretInfo>> {
+        let visible = self.visible(selection)?;
+        let mut secrets = self.secrets(&self.place(selection)?)?;
+        secrets.retain(|info| visible.as_ref().is_none_or(|names| names.contains(&info.name)));
+        Ok(secrets)
+    }
+
+    fn check(&self, selection: &Selection, names: &[SecretName]) -> Result<Vec<Checked>> {
+        let secrets = self.listing(selection)?;
         let checked = |name: &SecretName| {
             let found = secrets.iter().find(|info| info.name == *name);
             Checked {
@@ -133,9 +132,13 @@ impl Engine {
     fn grants(&self, selection: &Selection, name: Option<&SecretName>) -> Result<Vec<GrantInfo>> {
         let loaded = self.loaded()?;
         let place = self.place(selection)?;
+        let agent = identify(&loaded, selection.agent_token.as_ref()).1?;
         let now = jiff::Timestamp::now();
         let own = |grant: &&crate::policy::Grant| {
-            grant.project == place.project_id && name.is_none_or(|name| grant.secret == *name)
+            let bound = grant.terms.agent.as_ref();
+            grant.project == place.project_id
+                && name.is_none_or(|name| grant.secret == *name)
+                && agent.zip(bound).is_none_or(|(agent, bound)| agent.id == bound.id)
         };
         let info = |grant: &crate::policy::Grant| GrantInfo {
             secret: grant.secret.clone(),
@@ -147,6 +150,9 @@ impl Engine {
             expires: grant.terms.expires,
             private: grant.terms.private,
             permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
+            agent: grant.terms.agent.as_ref().map(|bound| bound.name.clone()),
+            approve: grant.terms.approve,
+            limits: loaded.document.limits_of(grant),
             state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",
                 (true, false) => "expired",
@@ -233,12 +239,14 @@ impl Engine {
             added |= overlay.deny(entry);
         }
         if added {
+            let (who, _) = identify(&loaded, selection.agent_token.as_ref());
             let event = Event {
                 workspace: Some(place.workspace.clone()),
                 project: Some(place.project.clone()),
                 environment: Some(place.environment.clone()),
                 secrets: vec![name.clone()],
-                ..Event::new(Identity::Anonymous, self.isolation)
+                agent: who.agent,
+                ..Event::new(who.identity, self.isolation)
             };
             // Written first with the count it will have, so that a crash between the two leaves a stricter overlay.
             overlay.count = self.audit.deny_count()? + 1;
@@ -251,6 +259,7 @@ impl Engine {
     fn status(&self, selection: &Selection) -> Status {
         let loaded = self.loaded();
         let place = self.place(selection);
+        let agent = loaded.as_ref().ok().map(|loaded| identify(loaded, selection.agent_token.as_ref()).1);
         let at = place.as_ref().ok();
         let secrets = at.and_then(|place| Some(self.vault().ok()?.list(&place.in_store()).ok()?.len()));
         let grants = loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
@@ -270,8 +279,17 @@ impl Engine {
             environment: at.map(|place| place.environment.clone()),
             secrets,
             grants,
+            agent: agent.as_ref().and_then(|agent| Some(agent.as_ref().ok()?.as_ref()?.name.clone())),
+            limits: loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
+                loaded.document.limits.iter().filter(|limit| limit.subject.project == place.project_id).count()
+            }),
             policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
-            problem: loaded.as_ref().err().or(place.as_ref().err()).map(Problem::from),
+            problem: loaded
+                .as_ref()
+                .err()
+                .or(place.as_ref().err())
+                .or(agent.as_ref().and_then(|agent| agent.as_ref().err()))
+                .map(Problem::from),
             audit_records: Some(self.audit.anchor().seq),
             memory: Some(crate::resolve::memory_report()),
         }

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use crate::call::{Auth, Call};
 use crate::context::Place;
 use crate::error::Result;
-use crate::policy::{Asked, Permitted, Policy};
+use crate::policy::{Agent, Asked, Permitted, Policy};
 
 /// Asks whether a call may be made.
-pub(super) fn check(policy: &Policy, call: &Call, place: &Place) -> Result<Permitted> {
+pub(super) fn check(policy: &Policy, call: &Call, place: &Place, agent: Option<&Agent>) -> Result<Permitted> {
     policy.check(&Asked {
         project: place.project_id,
         project_name: &place.project,
@@ -20,6 +20,7 @@ pub(super) fn check(policy: &Policy, call: &Call, place: &Place) -> Result<Permi
         url: &call.url,
         headers: &own_headers(call),
         injections: &call.injections,
+        agent,
         now: Timestamp::now(),
     })
 }

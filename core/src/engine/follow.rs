@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Method, StatusCode, header};
 
+use super::caller::Caller;
 use super::closing::Limits;
 use super::open::Engine;
 use crate::call::{Body, Call};
@@ -20,8 +21,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Makes a call.
-    pub(crate) async fn call(&self, mut call: Call, selection: &Selection) -> Result<Response> {
+    /// Makes a call, of the process `peer` where it came through the socket.
+    pub(crate) async fn call(&self, mut call: Call, selection: &Selection, peer: Option<u32>) -> Result<Response> {
         let started = Instant::now();
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
@@ -29,11 +30,12 @@ impl Engine {
         if call.placeholders {
             super::placeholders::take(&mut call, &*self.loaded()?, &place).await?;
         }
+        let caller = Caller { place, token: selection.agent_token.clone(), started, peer };
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
         loop {
             let again = call.replay();
             let may_retry = retries < call.retries && call.method.is_idempotent();
-            let answered = self.once(call, &place, started).await;
+            let answered = self.once(call, &caller).await;
             let Some(mut next) = again else { return answered };
             let wait =
                 worth_retrying(&answered, pause).filter(|wait| Instant::now() + *wait < limits.deadline().into_std());

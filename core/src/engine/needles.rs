@@ -58,6 +58,8 @@ struct Key {
     generation: u64,
     project: Uuid,
     environment: Label,
+    /// The names that are told; `None` is all of them.
+    visible: Option<HashSet<SecretName>>,
 }
 
 impl Needles {
@@ -67,6 +69,7 @@ impl Needles {
         vault: &Arc<Vault>,
         loaded: &Loaded,
         place: &Place,
+        visible: Option<HashSet<SecretName>>,
         resolved: &Resolved,
         forms: &[WireForm],
     ) -> Result<Arc<Scanner>> {
@@ -76,13 +79,14 @@ impl Needles {
             generation: vault.generation()?,
             project: place.project_id,
             environment: place.environment.clone(),
+            visible,
         };
         let weak = resolved.values().any(|(_, value)| value.len() < MIN_VALUE);
         if let (false, Some(scanner)) = (weak, self.built(&key)) {
             return Ok(scanner);
         }
         let needles = self.all(vault, loaded, place).await?;
-        let scanner = Arc::new(build(&needles, if weak { forms } else { &[] }));
+        let scanner = Arc::new(build(&needles, if weak { forms } else { &[] }, key.visible.as_ref()));
         if !weak {
             self.keep(key, &scanner, needles.iter().map(Needle::address).collect());
         }
@@ -117,7 +121,9 @@ impl Needles {
 
     fn keep(&self, key: Key, scanner: &Arc<Scanner>, covers: HashSet<usize>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.built.retain(|built| built.key.project != key.project || built.key.environment != key.environment);
+        let same =
+            |old: &Key| (old.project, &old.environment, &old.visible) == (key.project, &key.environment, &key.visible);
+        state.built.retain(|built| !same(&built.key));
         if state.built.len() >= MAX_SCANNERS {
             state.built.remove(0);
         }
@@ -147,24 +153,24 @@ impl Needles {
     }
 }
 
-fn build(needles: &[Needle], forms: &[WireForm]) -> Scanner {
+fn build(needles: &[Needle], forms: &[WireForm], visible: Option<&HashSet<SecretName>>) -> Scanner {
+    let label = |name: &SecretName| visible.is_none_or(|names| names.contains(name)).then(|| name.clone());
     let mut known = Vec::with_capacity(needles.len() * 2);
     // EXPOSE: the scanner's tables are made of the values it looks for.
     let misread: Vec<_> = needles.iter().map(|needle| misread(needle.value.expose())).collect();
     for (needle, misread) in needles.iter().zip(&misread) {
         // EXPOSE: the scanner's tables are made of the values it looks for.
         let value = needle.value.expose();
-        known.push(Known { label: Some(needle.name.clone()), value });
+        known.push(Known { label: label(&needle.name), value });
         // A value with a colon may be `user:password` (RFC 7617), of which an upstream may send back the password alone.
         if let Some(colon) = value.iter().position(|byte| *byte == b':') {
-            known.push(Known { label: Some(needle.name.clone()), value: &value[colon + 1..] });
+            known.push(Known { label: label(&needle.name), value: &value[colon + 1..] });
         }
         if let Some(text) = misread {
-            known.push(Known { label: Some(needle.name.clone()), value: text });
+            known.push(Known { label: label(&needle.name), value: text });
         }
     }
-    let wire: Vec<Known<'_>> =
-        forms.iter().map(|form| Known { label: Some(form.name.clone()), value: &form.text }).collect();
+    let wire: Vec<Known<'_>> = forms.iter().map(|form| Known { label: label(&form.name), value: &form.text }).collect();
     Scanner::build(&known, &wire)
 }
 

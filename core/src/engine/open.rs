@@ -1,11 +1,13 @@
 //! What an engine is made of, and how it is opened.
 
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
+use super::approvals::Waiting;
+use super::caller::Who;
+use super::limits::Counters;
 use super::loaded::{Current, Files};
 use super::needles::Needles;
-use crate::audit::{self, AuditLog, Event, Identity, MethodName, Outside, PathTemplate};
+use crate::audit::{self, AuditLog, Event, MethodName, Outside, PathTemplate};
 use crate::call::Call;
 use crate::context::Place;
 use crate::crypto::UseKey;
@@ -23,6 +25,7 @@ pub struct Engine {
     pub(super) isolation: audit::Isolation,
     pub(super) audit: AuditLog,
     pub(super) needles: Needles,
+    pub(super) waiting: Waiting,
     pub(super) files: Files,
     pub(super) current: Mutex<Option<Current>>,
     opened: Option<Opened>,
@@ -31,6 +34,7 @@ pub struct Engine {
 pub(super) struct Opened {
     pub(super) key: UseKey,
     pub(super) vault: Arc<Vault>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Engine {
@@ -85,6 +89,7 @@ impl Engine {
             config,
             isolation,
             needles: Needles::default(),
+            waiting: Waiting::default(),
             current: Mutex::new(None),
             opened,
         }))
@@ -109,13 +114,6 @@ impl Engine {
         self.opened().map(|opened| &opened.vault)
     }
 
-    /// Records a call that was refused before it began.
-    pub(super) fn denied(&self, call: &Call, place: &Place, why: Error, started: Instant) -> Error {
-        let why = self.unknown_name(call, place).unwrap_or(why);
-        let event = self.event(call, place, None);
-        self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
-    }
-
     /// Why a refused call could not have been permitted: a name that is not there says more than a missing grant.
     pub(super) fn unknown_name(&self, call: &Call, place: &Place) -> Option<Error> {
         let plain = call.injections.iter().filter(|injection| injection.secret.scope() == &Scope::default());
@@ -124,9 +122,10 @@ impl Engine {
     }
 
     /// What is known of a call before it is made. Its path is templated by the rule that permitted it.
-    pub(super) fn event(&self, call: &Call, place: &Place, permitted: Option<&Permitted>) -> Event {
+    pub(super) fn event(&self, call: &Call, place: &Place, who: &Who, permitted: Option<&Permitted>) -> Event {
         let pattern = permitted.and_then(Permitted::path_pattern).map(|pattern| pattern.as_str());
         Event {
+            agent: who.agent.clone(),
             workspace: Some(place.workspace.clone()),
             project: Some(place.project.clone()),
             environment: Some(place.environment.clone()),
@@ -135,7 +134,7 @@ impl Engine {
             method: Some(MethodName::of(&call.method)),
             origin: Some(call.url.origin().clone()),
             path: Some(PathTemplate::new(call.url.path(), pattern)),
-            ..Event::new(Identity::Anonymous, self.isolation)
+            ..Event::new(who.identity, self.isolation)
         }
     }
 }
@@ -144,6 +143,7 @@ impl Opened {
     fn new(home: &Home, config: &HomeConfig, key: UseKey) -> Result<Self> {
         let store = store::open(config.store, home.root(), config.id)?;
         let vault = Arc::new(Vault::open(home.root(), config.id, store, &key)?);
-        Ok(Self { key, vault })
+        let counters = Arc::new(Counters::new(home, config, &key)?);
+        Ok(Self { key, vault, counters })
     }
 }

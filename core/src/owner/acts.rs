@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::limit_act::SetLimit;
 use super::log_settings::LogsChange;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
-use crate::policy::{Change, Document, Grant, Rule, Slot, Terms, TrustRoot, parse_expiry, parse_method};
+use crate::policy::{Bound, Change, Document, Grant, Rule, Slot, Terms, Token, TrustRoot, parse_expiry, parse_method};
 use crate::secret_ref::{Label, SecretName};
 
 /// A change of the policy. Each loosens something, or makes something that loosens.
@@ -41,6 +42,42 @@ pub enum PolicyAct {
         directory: PathBuf,
         /// The project.
         project: Label,
+    },
+    /// A project has one agent more.
+    RegisterAgent {
+        /// The project.
+        project: Label,
+        /// The agent's name.
+        agent: Label,
+    },
+    /// A project has one agent less.
+    DeleteAgent {
+        /// The project.
+        project: Label,
+        /// The agent's name.
+        agent: Label,
+    },
+    /// Calls are limited.
+    Limit(SetLimit),
+    /// A limit is taken away.
+    Unlimit {
+        /// The project.
+        project: Label,
+        /// The limit's id.
+        id: String,
+    },
+    /// A token that was made is an agent's.
+    AddToken {
+        /// The project.
+        project: Label,
+        /// The agent's name.
+        agent: Label,
+        /// What names the token.
+        id: String,
+        /// SHA-256 of its text, in hex.
+        sha256: String,
+        /// When it ends.
+        expires: Timestamp,
     },
 }
 
@@ -74,6 +111,12 @@ pub struct Allow {
     /// Caller's headers permitted besides.
     #[serde(default)]
     pub permit_headers: Vec<String>,
+    /// The only agent.
+    #[serde(default)]
+    pub agent: Option<Label>,
+    /// Whether a human approves each call.
+    #[serde(default)]
+    pub approve: bool,
 }
 
 impl PolicyAct {
@@ -89,8 +132,29 @@ impl PolicyAct {
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
             Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
             Self::Link { directory, project } => {
-                let id = document.project_named(project).ok_or_else(|| no_project(project))?.id;
+                let id = id_of(document, project)?;
                 Ok(vec![document.link(directory, id)?])
+            }
+            Self::RegisterAgent { project, agent } => {
+                let project = id_of(document, project)?;
+                Ok(vec![document.register_agent(project, agent, now)?])
+            }
+            Self::DeleteAgent { project, agent } => {
+                let project = id_of(document, project)?;
+                Ok(vec![document.delete_agent(project, agent)?])
+            }
+            Self::Limit(limit) => {
+                let project = id_of(document, &limit.project)?;
+                limit.apply(document, project)
+            }
+            Self::Unlimit { project, id } => {
+                let project = id_of(document, project)?;
+                Ok(vec![document.remove_limit(project, id)?])
+            }
+            Self::AddToken { project, agent, id, sha256, expires } => {
+                let project = id_of(document, project)?;
+                let token = Token { id: id.clone(), sha256: sha256.clone(), created: now, expires: *expires };
+                Ok(vec![document.add_token(project, agent, &token)?])
             }
         }
     }
@@ -106,11 +170,13 @@ impl Allow {
     }
 
     fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
-        let project = document.project_named(&self.project).ok_or_else(|| no_project(&self.project))?.id;
-        self.terms(now)?
-            .into_iter()
-            .map(|terms| document.add_grant(Grant::new(project, self.name.clone(), terms, now)?))
-            .collect()
+        let project = id_of(document, &self.project)?;
+        let agent = self.agent.as_ref().map(|name| document.agent(project, name).map(Bound::from)).transpose()?;
+        let grant = |terms: Terms| {
+            let terms = Terms { agent: agent.clone(), ..terms };
+            document.add_grant(Grant::new(project, self.name.clone(), terms, now)?)
+        };
+        self.terms(now)?.into_iter().map(grant).collect()
     }
 
     fn terms(&self, now: Timestamp) -> Result<Vec<Terms>> {
@@ -140,6 +206,7 @@ impl Allow {
             environment: self.environment.clone(),
             expires: self.expires.as_deref().map(|text| parse_expiry(text, now)).transpose()?,
             private: self.private,
+            approve: self.approve,
             permit_headers: self
                 .permit_headers
                 .iter()
@@ -195,6 +262,10 @@ fn to_pem(certificate: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(certificate);
     let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
+fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {
+    document.project_named(project).map(|found| found.id).ok_or_else(|| no_project(project))
 }
 
 fn no_project(name: &Label) -> Error {

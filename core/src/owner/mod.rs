@@ -4,25 +4,34 @@
 //! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
 
 mod acts;
+mod approval;
+mod counter_file;
 mod deny_file;
 mod first_key;
 mod keys;
+mod limit_act;
 mod log_settings;
 mod open;
 mod policy_file;
 mod process;
 mod prompt;
 mod signer;
+mod token;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use keys::Unlocked;
+pub use limit_act::SetLimit;
 pub use log_settings::{AnchorPlace, LogSettings, LogsChange, log_settings};
 pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use signer::Owner;
+pub use token::{NewToken, TokenSink};
 
+pub(crate) use approval::verify_decision;
+pub(crate) use counter_file::{CounterFile, Counts};
 pub(crate) use deny_file::{load as load_denies, save as save_denies};
 pub(crate) use keys::{locked, open_use_key};
 pub(crate) use policy_file::{check_pin, load as load_policy};
+pub(crate) use prompt::process_tree;
 pub(crate) use signer::verify_act;

@@ -101,8 +101,12 @@ pub fn terminal_present() -> bool {
 
 /// Who asks, innermost first: the chain of parents as the kernel names them.
 pub(crate) fn asking_tree() -> String {
+    process_tree(std::process::id())
+}
+
+/// A process and its parents, innermost first, by the names they give themselves.
+pub(crate) fn process_tree(mut pid: u32) -> String {
     let mut names = Vec::new();
-    let mut pid = std::process::id();
     while pid > 1 && names.len() < 8 {
         let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { break };
         // The name stands in parentheses and may itself hold some; the parent's id is the second field after the last.
@@ -115,7 +119,7 @@ pub(crate) fn asking_tree() -> String {
     names.join(" < ")
 }
 
-fn open_fd(number: i32) -> Result<File> {
+pub(super) fn open_fd(number: i32) -> Result<File> {
     // SAFETY: fcntl only asks; a descriptor that is open is duplicated, so that closing ours leaves the caller's.
     let copy = unsafe { libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3) };
     if copy < 0 {

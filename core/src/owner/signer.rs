@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::acts::PolicyAct;
 use super::process::{Child, Parent, fork};
 use super::prompt::{PassphraseSource, asking_tree, say};
+use super::token::{NewToken, TokenSink};
 use super::{keys, policy_file};
 use crate::audit::{Anchor, Verdict};
-use crate::control::{Act, ActKind, SignedAct};
+use crate::control::{Act, ActKind, Decision, SignedAct, SignedDecision};
 use crate::crypto::OwnerKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig};
@@ -28,6 +29,8 @@ enum Request {
     Change(Vec<PolicyAct>),
     Sign(Act),
     Verify(Vec<Anchor>),
+    Issue(NewToken),
+    Decide(Decision),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -35,6 +38,8 @@ enum Reply {
     Changed(Vec<String>),
     Signed(SignedAct),
     Verified(Box<Verdict>),
+    Issued(String),
+    Decided(SignedDecision),
 }
 
 impl Owner {
@@ -43,6 +48,14 @@ impl Owner {
     /// # Errors
     /// `not_initialized`, `owner_absent` in a home made with `--no-owner`.
     pub fn fork(home: &Home, source: PassphraseSource) -> Result<Self> {
+        Self::fork_keeping(home, source, None)
+    }
+
+    /// The same, with a place open in the child that a new token is written to.
+    ///
+    /// # Errors
+    /// Those of [`fork`](Self::fork).
+    pub fn fork_keeping(home: &Home, source: PassphraseSource, sink: Option<&TokenSink>) -> Result<Self> {
         let config = home.config()?;
         if !config.owner {
             return Err(Error::new(
@@ -51,7 +64,8 @@ impl Owner {
             ));
         }
         let home = home.clone();
-        let child = fork(&source.descriptors(), move |mut parent| {
+        let sink = sink.map(TokenSink::descriptors).unwrap_or_default();
+        let child = fork(&[source.descriptors(), sink].concat(), move |mut parent| {
             Session { home, config, source, owner: None }.serve(&mut parent)
         })?;
         Ok(Self { child: Some(child) })
@@ -64,6 +78,28 @@ impl Owner {
     pub fn change(&mut self, acts: Vec<PolicyAct>) -> Result<Vec<String>> {
         match self.ask(&Request::Change(acts))? {
             Reply::Changed(said) => Ok(said),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Issues a token and writes it where it goes; gives back its id. This process never has its text.
+    ///
+    /// # Errors
+    /// Those of [`change`](Self::change), and `invalid_call` where it cannot be written there.
+    pub fn issue_token(&mut self, new: NewToken) -> Result<String> {
+        match self.ask(&Request::Issue(new))? {
+            Reply::Issued(id) => Ok(id),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Signs what the owner decides of a call that waits.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`.
+    pub fn decide(&mut self, decision: Decision) -> Result<SignedDecision> {
+        match self.ask(&Request::Decide(decision))? {
+            Reply::Decided(signed) => Ok(signed),
             _ => Err(confused()),
         }
     }
@@ -117,6 +153,8 @@ impl Session {
             let reply = match request {
                 Request::Change(acts) => self.change(&acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
+                Request::Issue(new) => self.issue(&new).map(Reply::Issued),
+                Request::Decide(decision) => self.decide(&decision).map(Reply::Decided),
                 Request::Verify(anchors) => self.verify(&anchors).map(|verdict| Reply::Verified(Box::new(verdict))),
             };
             if parent.say(reply).is_err() {
@@ -150,6 +188,22 @@ impl Session {
             }
         }
         Ok((document, said, changed))
+    }
+
+    fn issue(&mut self, new: &NewToken) -> Result<String> {
+        let (token, id, act) = super::token::make(new, Timestamp::now())?;
+        let place = new.sink.open()?;
+        if let Err(error) = self.change(&[act]) {
+            new.sink.give_up();
+            return Err(error);
+        }
+        new.sink.deliver(place, &token)?;
+        Ok(id)
+    }
+
+    fn decide(&mut self, decision: &Decision) -> Result<SignedDecision> {
+        self.open(&super::approval::sentences(decision))?;
+        super::approval::sign(self.opened()?, decision)
     }
 
     fn sign(&mut self, act: &Act) -> Result<SignedAct> {

@@ -43,6 +43,12 @@ impl Grant {
         if let Some(environment) = &terms.environment {
             text.push_str(&format!(", in {environment} only"));
         }
+        if let Some(agent) = &terms.agent {
+            text.push_str(&format!(", for the agent {} only", agent.name));
+        }
+        if terms.approve {
+            text.push_str(", each call approved by a human");
+        }
         if terms.private {
             text.push_str(", at private addresses too");
         }

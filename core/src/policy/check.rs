@@ -1,11 +1,12 @@
 //! The effective policy, and the one question it answers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::agent::{Agent, stranger};
 use super::deny::DenyOverlay;
 use super::document::Document;
 use super::grant::Grant;
@@ -38,6 +39,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) headers: &'a HeaderMap,
     /// The names, and where their values would go.
     pub(crate) injections: &'a [Injection],
+    /// The agent that asks, where a token says so.
+    pub(crate) agent: Option<&'a Agent>,
     /// The present.
     pub(crate) now: Timestamp,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Policy {
     projects: HashMap<Label, Place>,
     secrets: HashMap<Uuid, HashMap<SecretName, Entry>>,
     allowlist: Option<Vec<Rule>>,
+    /// The projects that have registered agents.
+    guarded: HashSet<Uuid>,
 }
 
 #[derive(Debug)]
@@ -71,6 +76,10 @@ pub(crate) struct Permitted {
     url: SafeUrl,
     scope: AddressScope,
     path: Option<PathPattern>,
+    /// The agent that asked, so that a hint loosens nothing for another.
+    pub(super) agent: Option<Label>,
+    /// Whether a secret goes only under grants that a human approves call by call.
+    approval: bool,
     checked: Vec<Checked>,
 }
 
@@ -103,6 +112,11 @@ impl Permitted {
         self.path.as_ref()
     }
 
+    /// Whether a human approves the call before any value is opened.
+    pub(crate) fn wants_approval(&self) -> bool {
+        self.approval
+    }
+
     /// The secrets, in the order of the call's injections.
     pub(crate) fn checked(&self) -> &[Checked] {
         &self.checked
@@ -132,15 +146,17 @@ impl Policy {
             projects: document.projects.iter().map(|project| (project.name.clone(), place(project.id))).collect(),
             secrets,
             allowlist: document.allowlist.clone(),
+            guarded: document.agents.iter().map(|agent| agent.project).collect(),
         }
     }
 
     /// May these secrets go there?
     ///
     /// # Errors
-    /// `destination_not_allowed`, `slot_not_allowed`, `header_not_allowed` or `nothing_to_inject`, with the owner's
-    /// command as the hint; `project_not_found` and `project_not_linked` for a scoped name.
+    /// `agent_required`; `destination_not_allowed`, `slot_not_allowed`, `header_not_allowed` or `nothing_to_inject`,
+    /// with the owner's command as the hint; `project_not_found` and `project_not_linked` for a scoped name.
     pub(crate) fn check(&self, asked: &Asked<'_>) -> Result<Permitted> {
+        self.check_agent(asked, asked.project, asked.project_name)?;
         if asked.injections.is_empty() {
             return self.check_bare(asked);
         }
@@ -148,6 +164,8 @@ impl Policy {
             url: asked.url.clone(),
             scope: AddressScope::PrivateAllowed,
             path: None,
+            agent: asked.agent.map(|agent| agent.name.clone()),
+            approval: false,
             checked: Vec::with_capacity(asked.injections.len()),
         };
         let doubt = ambiguity(asked.url.path());
@@ -159,6 +177,7 @@ impl Policy {
             let scope = |grant: &&Grant| grant.terms.rule.scope(grant.terms.private);
             let scope = grants.iter().map(scope).reduce(AddressScope::widest).unwrap_or(AddressScope::PublicOnly);
             permitted.scope = permitted.scope.strictest(scope);
+            permitted.approval |= grants.iter().all(|grant| grant.terms.approve);
             let by_path = grants.iter().find(|grant| grant.terms.rule.path().is_some());
             let rule = &by_path.unwrap_or(&grants[0]).terms.rule;
             permitted.path = permitted.path.or_else(|| rule.path().cloned());
@@ -199,6 +218,16 @@ impl Policy {
         })
     }
 
+    /// A token counts in the project its agent is registered in; where agents are registered, nobody else calls.
+    fn check_agent(&self, asked: &Asked<'_>, project: Uuid, name: &Label) -> Result<()> {
+        let free = !self.guarded.contains(&project);
+        match asked.agent {
+            Some(agent) if agent.project == project || (free && project != asked.project) => Ok(()),
+            None if free => Ok(()),
+            agent => Err(stranger(name, agent)),
+        }
+    }
+
     /// Where a name, perhaps scoped, is looked up.
     fn wanted<'a>(
         &self,
@@ -215,7 +244,10 @@ impl Policy {
         }
         let project = match &scope.project {
             Some(name) if name != asked.project_name => match self.projects.get(name) {
-                Some(place) if place.linked => place.id,
+                Some(place) if place.linked => {
+                    self.check_agent(asked, place.id, name)?;
+                    place.id
+                }
                 Some(_) => {
                     return Err(Error::new(ErrorCode::ProjectNotLinked, format!("no directory is linked to {name}"))
                         .with_hint(format!("agentsecrets project use {name}")));
@@ -277,6 +309,8 @@ impl Policy {
             url: asked.url.clone(),
             scope: rule.scope(false),
             path: rule.path().cloned(),
+            agent: asked.agent.map(|agent| agent.name.clone()),
+            approval: false,
             checked: Vec::new(),
         })
     }

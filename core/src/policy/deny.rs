@@ -16,6 +16,9 @@ pub(crate) struct DenyOverlay {
     pub(crate) entries: Vec<DenyEntry>,
     /// How often the overlay has changed, so that an older one is known as such.
     pub(crate) count: u64,
+    /// The ids of tokens that count no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) revoked: Vec<String>,
 }
 
 /// One deny.
@@ -69,6 +72,16 @@ impl DenyOverlay {
     /// Takes out the denies that the owner has lifted since.
     pub(crate) fn take_lifted(&mut self, grants: &[Grant]) -> Vec<DenyEntry> {
         self.entries.extract_if(.., |entry| entry.is_lifted(grants)).collect()
+    }
+
+    /// Revokes a token; says whether that is new.
+    pub(crate) fn revoke(&mut self, token: &str) -> bool {
+        let new = !self.revoked.iter().any(|id| id == token);
+        if new {
+            self.revoked.push(token.to_owned());
+            self.count += 1;
+        }
+        new
     }
 
     /// Whether a deny takes the whole of a grant away.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::Agent;
 use super::grant::Grant;
+use super::limit::Limit;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
@@ -42,6 +44,12 @@ pub(crate) struct Document {
     pub(crate) audit: AuditSettings,
     /// The project where nothing else chooses one.
     pub(crate) default_project: Uuid,
+    /// Who may call, in the projects where that is said.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) agents: Vec<Agent>,
+    /// How many calls may be made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) limits: Vec<Limit>,
 }
 
 /// A workspace.
@@ -123,6 +131,8 @@ impl Document {
             allowlist: None,
             trust: Vec::new(),
             audit: AuditSettings::default(),
+            agents: Vec::new(),
+            limits: Vec::new(),
         }
     }
 
@@ -193,6 +203,12 @@ impl Document {
         }
         if !self.grants.iter().all(|grant| known(grant.project) && grant.is_sound()) {
             return Err(invalid("the policy has a grant of no project, or one that opens what no grant may"));
+        }
+        if !self.agents_are_sound() {
+            return Err(invalid("the policy has an agent twice, or one of no project"));
+        }
+        if !self.limits_are_sound() {
+            return Err(invalid("the policy limits what it does not have"));
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::agent::Bound;
 use super::rule::Rule;
 use super::slot::{Slot, needs_path};
 use super::text;
@@ -57,6 +58,12 @@ pub(crate) struct Terms {
     /// The headers a caller may set beside the value that are refused otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "text")]
     pub(crate) permit_headers: Vec<HeaderName>,
+    /// The only agent, or `None` for every caller.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) agent: Option<Bound>,
+    /// Whether a human approves each call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) approve: bool,
 }
 
 impl Terms {
@@ -70,6 +77,8 @@ impl Terms {
             expires: None,
             private: false,
             permit_headers: Vec::new(),
+            agent: None,
+            approve: false,
         }
     }
 
@@ -130,9 +139,9 @@ impl Grant {
         self.terms.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether both open the same thing, for however long.
+    /// Whether both open the same thing, for however long and whoever approves: the later one is meant.
     pub(super) fn same_opening(&self, other: &Self) -> bool {
-        let without_end = |grant: &Self| Terms { expires: None, ..grant.terms.clone() };
+        let without_end = |grant: &Self| Terms { expires: None, approve: false, ..grant.terms.clone() };
         self.project == other.project && self.secret == other.secret && without_end(self) == without_end(other)
     }
 }

@@ -8,6 +8,7 @@
 #![allow(unused_imports)] // Until the engine joins the stages.
 
 mod acts;
+mod agent;
 mod change;
 mod check;
 mod deny;
@@ -15,6 +16,7 @@ mod document;
 mod grant;
 mod header;
 mod host;
+mod limit;
 mod path;
 mod reach;
 mod refusal;
@@ -22,11 +24,13 @@ mod rule;
 mod slot;
 mod text;
 
+pub(crate) use agent::{Agent, Bound, Token};
 pub(crate) use change::Change;
 pub(crate) use check::{Asked, Checked, Permitted, Policy};
 pub(crate) use deny::{DenyEntry, DenyOverlay};
 pub(crate) use document::{Anchor, AuditSettings, Document, Link, Project, TrustRoot, Workspace};
 pub(crate) use grant::{Grant, Terms, parse_expiry, parse_method};
+pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use slot::Slot;

@@ -1,5 +1,6 @@
 //! How far one grant goes towards what a call wants.
 
+use super::agent::Bound;
 use super::check::Asked;
 use super::grant::Grant;
 use super::header;
@@ -9,7 +10,7 @@ use crate::secret_ref::Label;
 /// How far a grant goes towards a call; the furthest one makes the most helpful refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reach {
-    /// Another origin.
+    /// Another origin, or another agent's.
     Nowhere,
     /// The origin, in another environment.
     Origin,
@@ -28,7 +29,8 @@ pub(super) enum Reach {
 /// How far `grant` goes towards what is wanted.
 pub(super) fn reach(grant: &Grant, wanted: &Wanted<'_>) -> Reach {
     let (terms, asked) = (&grant.terms, wanted.asked);
-    if !terms.rule.covers_origin(asked.url.origin()) {
+    let another = |bound: &Bound| asked.agent.is_none_or(|agent| agent.id != bound.id);
+    if !terms.rule.covers_origin(asked.url.origin()) || terms.agent.as_ref().is_some_and(another) {
         return Reach::Nowhere;
     }
     if !is_in(grant, wanted.environment) {

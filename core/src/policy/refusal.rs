@@ -75,6 +75,7 @@ impl Wanted<'_> {
         let place = rule.map_or_else(|| "everywhere".to_owned(), |rule| format!("at {}", rule.short()));
         let mut words = vec!["allow".to_owned(), secret.to_string()];
         words.push(rule.map_or_else(|| Rule::of(self.asked.url.origin()).short(), Rule::short));
+        words.extend(self.only_the_asker());
         destination(format!("{secret} has been denied {place}; the owner's allow lifts it"), self.command(&words))
     }
 
@@ -140,11 +141,17 @@ impl Wanted<'_> {
         if !slot.is_default() && flags.iter().all(|(flag, _)| *flag != "--slot") {
             words.extend(["--slot".to_owned(), slot.to_string()]);
         }
+        words.extend(self.only_the_asker());
         for (flag, value) in flags {
             words.push(flag.to_owned());
             words.extend((!value.is_empty()).then_some(value));
         }
         self.command(&words)
+    }
+
+    /// What keeps a new grant from other agents than the one that asked.
+    fn only_the_asker(&self) -> impl Iterator<Item = String> {
+        self.asked.agent.into_iter().flat_map(|agent| ["--agent".to_owned(), agent.name.to_string()])
     }
 
     /// A command line for a shell, or `None` where a name in it could do something to a terminal.
@@ -171,9 +178,10 @@ impl Permitted {
         } else {
             quoted(&slot.to_string()).map(|s| format!(" --slot {s}"))
         };
+        let agent = self.agent.as_ref().map_or_else(String::new, |name| format!(" --agent {name}"));
         let hint = quoted(&checked.rule.short())
             .zip(slot)
-            .map(|(rule, slot)| format!("agentsecrets allow {} {rule}{slot} --private", checked.secret));
+            .map(|(rule, slot)| format!("agentsecrets allow {} {rule}{slot}{agent} --private", checked.secret));
         hinted(error, hint)
     }
 }
@@ -186,6 +194,7 @@ fn kept(grant: &Grant, methods: bool) -> Vec<(&'static str, String)> {
         flags.extend(terms.methods.iter().map(|method| ("--method", method.to_string())));
     }
     flags.extend(terms.environment.iter().map(|environment| ("--environment", environment.to_string())));
+    flags.extend(terms.approve.then(|| ("--approve", String::new())));
     flags.extend(terms.private.then(|| ("--private", String::new())));
     flags
 }

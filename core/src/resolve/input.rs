@@ -70,14 +70,19 @@ impl SecretInput {
     }
 
     /// The value on its way to the broker that will keep it; wiped when it is sent.
-    pub(crate) fn into_body(self) -> crate::call::Body {
+    pub(crate) fn into_bytes(self) -> bytes::Bytes {
         struct Wiped(SecretBuf);
         impl AsRef<[u8]> for Wiped {
             fn as_ref(&self) -> &[u8] {
                 self.0.as_slice()
             }
         }
-        crate::call::Body::Bytes(bytes::Bytes::from_owner(Wiped(self.bytes)))
+        bytes::Bytes::from_owner(Wiped(self.bytes))
+    }
+
+    /// How many bytes it has.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The value, once its length was judged.

@@ -72,12 +72,12 @@ fn carries_a_vault(store: Box<dyn SecretStore>, home_id: Uuid) {
     let value = || vault.value(&place, &name).map(|value| value.expose().to_vec());
 
     assert_eq!(value().expect_err("nothing there").code(), ErrorCode::SecretNotFound);
-    assert_eq!(set(&first, Expectation::New).expect("set"), 1);
+    assert_eq!(set(&first, &Expectation::New).expect("set"), 1);
     assert!(value().expect("there") == first);
     vault.forget();
     assert!(value().expect("there, read from the store") == first);
-    assert_eq!(set(&second, Expectation::New).expect_err("there already").code(), ErrorCode::OwnerRequired);
-    assert_eq!(set(&second, Expectation::Overwrite).expect("set"), 2);
+    assert_eq!(set(&second, &Expectation::New).expect_err("there already").code(), ErrorCode::OwnerRequired);
+    assert_eq!(set(&second, &Expectation::Overwrite).expect("set"), 2);
     assert!(value().expect("there") == second);
     assert_eq!(vault.list(&place).expect("listed").len(), 1);
     vault.delete(&place, &name).expect("deleted");

@@ -112,7 +112,7 @@ fn rewrite_for_ever(home: &Path) {
     for number in 0.. {
         let name = name(number);
         let count = counts.get(&name).copied().unwrap_or(0) + 1;
-        let version = vault.set(&place(), secret(&name, value_after(&name, count)), Expectation::Overwrite);
+        let version = vault.set(&place(), secret(&name, value_after(&name, count)), &Expectation::Overwrite);
         assert_eq!(version.expect("set"), count);
         counts.insert(name.clone(), count);
         // Said only after `set` returned: from here on the value may not be lost.
@@ -153,7 +153,7 @@ fn a_writer_killed_in_the_middle_leaves_every_value_old_or_new() {
     assert!(written.values().sum::<u64>() > ROUNDS as u64, "the children wrote");
     assert!(killed_within > 0, "no kill fell into a write");
     let vault = open(home.path());
-    vault.set(&place(), secret("LAST", b"the last one".to_vec()), Expectation::New).expect("set");
+    vault.set(&place(), secret("LAST", b"the last one".to_vec()), &Expectation::New).expect("set");
     assert_eq!(records_in(home.path()).len(), vault.list(&place()).expect("listed").len(), "garbage is swept");
     assert!(!home.path().join("store.journal").exists());
 }
@@ -173,7 +173,7 @@ fn add_names(home: &Path, writer: &str) {
     let vault = open(home);
     for number in 0..20 {
         let name = format!("{writer}_{number}");
-        vault.set(&place(), secret(&name, value_after(&name, 1)), Expectation::New).expect("set");
+        vault.set(&place(), secret(&name, value_after(&name, 1)), &Expectation::New).expect("set");
     }
 }
 

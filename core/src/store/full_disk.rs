@@ -38,7 +38,7 @@ fn a_read_only_home_can_be_read() {
 fn fill(vault: &Vault) -> Error {
     let fills = |number: usize| {
         let value = vec![b'x'; 60 << 10];
-        vault.set(&place(), secret(&format!("FILLS_{number}"), value), Expectation::New).err()
+        vault.set(&place(), secret(&format!("FILLS_{number}"), value), &Expectation::New).err()
     };
     (0..100).find_map(fills).expect("the disk is small")
 }
@@ -60,18 +60,18 @@ pub(super) fn on_a_full_disk(home: &Path) {
         return;
     }
     let vault = create(home);
-    vault.set(&place(), secret("KEPT", KEPT.to_vec()), Expectation::New).expect("set");
+    vault.set(&place(), secret("KEPT", KEPT.to_vec()), &Expectation::New).expect("set");
     refused_but_whole(home, &fill(&vault), "the disk is full");
-    let error = vault.set(&place(), secret("KEPT", vec![b'y'; 60 << 10]), Expectation::Overwrite).expect_err("full");
+    let error = vault.set(&place(), secret("KEPT", vec![b'y'; 60 << 10]), &Expectation::Overwrite).expect_err("full");
     refused_but_whole(home, &error, "the disk is full");
     mount(home, "size=4m,mode=700", libc::MS_REMOUNT);
-    vault.set(&place(), secret("KEPT", b"a later value".to_vec()), Expectation::Overwrite).expect("there is space");
+    vault.set(&place(), secret("KEPT", b"a later value".to_vec()), &Expectation::Overwrite).expect("there is space");
     assert!(value(&open(home), "KEPT") == b"a later value");
 }
 
 pub(super) fn under_a_file_limit(home: &Path) {
     let vault = create(home);
-    vault.set(&place(), secret("KEPT", KEPT.to_vec()), Expectation::New).expect("set");
+    vault.set(&place(), secret("KEPT", KEPT.to_vec()), &Expectation::New).expect("set");
     let limit = libc::rlimit { rlim_cur: 32 << 10, rlim_max: 32 << 10 };
     // SAFETY: this child is alone with its limits and signals; the structure outlives the call.
     unsafe {
@@ -79,17 +79,17 @@ pub(super) fn under_a_file_limit(home: &Path) {
         assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit), 0);
     }
     refused_but_whole(home, &fill(&vault), "the disk is full");
-    vault.set(&place(), secret("SHORT", b"short enough".to_vec()), Expectation::New).expect("still works");
+    vault.set(&place(), secret("SHORT", b"short enough".to_vec()), &Expectation::New).expect("still works");
 }
 
 pub(super) fn on_a_read_only_disk(home: &Path) {
     let vault = create(home);
-    vault.set(&place(), secret("KEPT", KEPT.to_vec()), Expectation::New).expect("set");
+    vault.set(&place(), secret("KEPT", KEPT.to_vec()), &Expectation::New).expect("set");
     drop(vault);
     let Some(why) = make_read_only(home) else { return };
     let vault = open(home);
     for error in [
-        vault.set(&place(), secret("NEW", b"not written".to_vec()), Expectation::New).expect_err("read-only"),
+        vault.set(&place(), secret("NEW", b"not written".to_vec()), &Expectation::New).expect_err("read-only"),
         vault.delete(&place(), &vault.list(&place()).expect("listed")[0].name).expect_err("read-only"),
         vault.health().expect_err("read-only"),
     ] {

@@ -18,10 +18,11 @@ use crate::crypto::binding::Binding;
 use crate::crypto::envelope;
 use crate::crypto::use_key::{Purpose, SubKey, UseKey};
 use crate::error::{Error, ErrorCode, Result};
-use crate::resolve::input::SecretInput;
 use crate::resolve::value::SecretValue;
 use crate::secret_ref::SecretName;
 use seen::Seen;
+
+pub(crate) use new::{Expectation, NewSecret};
 
 /// The values of a home, opened with its use key. It may be shared by threads, and beside others by processes.
 pub(crate) struct Vault {
@@ -33,25 +34,6 @@ pub(crate) struct Vault {
     watch: Option<Watch>,
     seen: Mutex<Option<Seen>>,
     values: Mutex<HashMap<RecordId, Arc<SecretValue>>>,
-}
-
-/// A value to set.
-pub(crate) struct NewSecret {
-    /// Its name.
-    pub(crate) name: SecretName,
-    /// The value.
-    pub(crate) input: SecretInput,
-    /// Whether a value under 8 bytes is taken.
-    pub(crate) weak: bool,
-}
-
-/// What a set may do to names that have a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expectation {
-    /// Nothing: every name must be new.
-    New,
-    /// Give them a new version. The caller has asked the owner.
-    Overwrite,
 }
 
 /// A name and what may be told of it.
@@ -105,21 +87,11 @@ impl Vault {
         })
     }
 
-    /// Sets one value, and gives its version.
-    ///
-    /// # Errors
-    /// `owner_required` where the name has a value and must be new; `invalid_value`; `store_unavailable`. The old
-    /// value stays on any error.
-    pub(crate) fn set(&self, place: &Place, secret: NewSecret, expectation: Expectation) -> Result<u64> {
-        let versions = self.set_many(place, vec![secret], expectation)?;
-        Ok(versions[0])
-    }
-
     /// Sets all of the values or none, and gives their versions in the same order.
     ///
     /// # Errors
     /// As [`set`](Self::set), and `invalid_call` for a name that is there twice.
-    pub(crate) fn set_many(&self, place: &Place, secrets: Vec<NewSecret>, expect: Expectation) -> Result<Vec<u64>> {
+    pub(crate) fn set_many(&self, place: &Place, secrets: Vec<NewSecret>, expect: &Expectation) -> Result<Vec<u64>> {
         let lock = HomeLock::acquire(&self.home)?;
         let mut index = self.index_to_write()?;
         let mut change = Change::default();
@@ -130,9 +102,7 @@ impl Vault {
                 return Err(Error::new(ErrorCode::InvalidCall, format!("{} is there twice", secret.name)));
             }
             let before = index.get(place, &secret.name);
-            if before.is_some() && expect == Expectation::New {
-                return Err(exists(&secret.name));
-            }
+            expect.check(&secret.name, before)?;
             let weak = secret.weak;
             let entry = Entry::after(before, RecordId::make()?, weak);
             let value = secret.input.into_value(weak)?;
@@ -350,6 +320,7 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
     row[other.len()]
 }
 
+mod new;
 mod seen;
 #[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ class Client:
         home: str | None,
         project: str | None,
         environment: str | None,
+        agent_token: str | None,
         isolation: str | None,
         unlock: str | None,
         timeout: float | None,

@@ -33,6 +33,7 @@ class Base:
         *,
         project: str | None = None,
         environment: str | None = None,
+        agent_token: str | None = None,
         isolation: Literal["broker", "in-process"] | None = None,
         unlock: str | None = None,
         home: str | os.PathLike[str] | None = None,
@@ -42,6 +43,7 @@ class Base:
             None if home is None else os.fspath(home),
             project,
             environment,
+            agent_token,
             isolation,
             unlock,
             timeout,
@@ -71,6 +73,7 @@ class AgentSecrets(Base):
     Args:
         project: A project linked in this home.
         environment: An environment of the project.
+        agent_token: What an agent shows to say who it is; ``AGENTSECRETS_AGENT_TOKEN`` unless said. Shown nowhere.
         isolation: ``"broker"`` (a process of its own holds the values) or ``"in-process"``.
         unlock: Where the use key lies, for ``in-process``: ``file:PATH``, ``fd:N``, ``keychain``.
         home: Another home than ``AGENTSECRETS_HOME`` or ``~/.agentsecrets``.

@@ -16,6 +16,11 @@ ErrorCode = Literal[
     "slot_not_allowed",
     "header_not_allowed",
     "nothing_to_inject",
+    "agent_required",
+    "agent_token_invalid",
+    "approval_required",
+    "budget_exhausted",
+    "rate_limited",
     "address_refused",
     "policy_invalid",
     "secret_not_found",
@@ -182,6 +187,60 @@ class NothingToInject(AgentSecretsError):
     _CODE = "nothing_to_inject"
     _STAGE = "policy"
     _RETRYABLE = False
+
+
+class AgentRequired(AgentSecretsError):
+    """The project has registered agents, and the caller is none of them: anonymous
+    calls are refused there.
+    """
+
+    _CODE = "agent_required"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class AgentTokenInvalid(AgentSecretsError):
+    """The agent token that the caller shows is unknown, expired or revoked; it is
+    never taken for no token.
+    """
+
+    _CODE = "agent_token_invalid"
+    _STAGE = "policy"
+    _RETRYABLE = False
+    _HINT = "agentsecrets agent token list"
+
+
+class ApprovalRequired(AgentSecretsError):
+    """The grant wants a human's approval of each call, and nobody gave it in time, or
+    it was denied.
+    """
+
+    _CODE = "approval_required"
+    _STAGE = "policy"
+    _RETRYABLE = True
+    _HINT = "agentsecrets approve"
+
+
+class BudgetExhausted(AgentSecretsError):
+    """The number of calls that the owner set for this secret or agent is used up; the
+    message says until when.
+    """
+
+    _CODE = "budget_exhausted"
+    _STAGE = "policy"
+    _RETRYABLE = True
+    _HINT = "agentsecrets limit list"
+
+
+class RateLimited(AgentSecretsError):
+    """The caller goes faster than the owner set for this secret or agent; the message
+    says when to come back.
+    """
+
+    _CODE = "rate_limited"
+    _STAGE = "policy"
+    _RETRYABLE = True
+    _HINT = "agentsecrets limit list"
 
 
 class AddressRefused(AgentSecretsError):
@@ -387,6 +446,11 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "slot_not_allowed": SlotNotAllowed,
     "header_not_allowed": HeaderNotAllowed,
     "nothing_to_inject": NothingToInject,
+    "agent_required": AgentRequired,
+    "agent_token_invalid": AgentTokenInvalid,
+    "approval_required": ApprovalRequired,
+    "budget_exhausted": BudgetExhausted,
+    "rate_limited": RateLimited,
     "address_refused": AddressRefused,
     "policy_invalid": PolicyInvalid,
     "secret_not_found": SecretNotFound,
@@ -446,11 +510,15 @@ def _restore(
 
 __all__ = [
     "AddressRefused",
+    "AgentRequired",
     "AgentSecretsError",
+    "AgentTokenInvalid",
     "AlreadyInitialized",
+    "ApprovalRequired",
     "AuditUnavailable",
     "BrokerOutdated",
     "BrokerUnavailable",
+    "BudgetExhausted",
     "Cancelled",
     "DestinationNotAllowed",
     "ErrorCode",
@@ -465,6 +533,7 @@ __all__ = [
     "PolicyInvalid",
     "ProjectNotFound",
     "ProjectNotLinked",
+    "RateLimited",
     "ResponseTooLarge",
     "SecretNotFound",
     "SlotNotAllowed",

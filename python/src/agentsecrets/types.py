@@ -153,6 +153,12 @@ class GrantInfo:
     private: bool
     """Whether a private address is permitted."""
     permit_headers: tuple[str, ...]
+    agent: str | None
+    """The only agent it is for; ``None`` means every caller."""
+    approve: bool
+    """Whether a human approves each call."""
+    limits: tuple[str, ...]
+    """The limits that its calls count under."""
     state: str
     """``active``, ``expired`` or ``denied``."""
 
@@ -173,9 +179,12 @@ class Status:
     workspace: str | None
     project: str | None
     environment: str | None
+    agent: str | None
+    """The agent that the client's token names."""
     secrets: int | None
     """How many secrets the environment holds; ``None`` while locked."""
     grants: int | None
+    limits: int | None
     policy_serial: int | None
     problem: Mapping[str, str | None] | None
     """``code``, ``message`` and ``hint``, where selection or policy is not usable."""

@@ -91,7 +91,8 @@ impl Run {
 async fn granted(client: &Client) -> Result<Vec<GrantInfo>> {
     let status = client.status().await?;
     let holds = |grant: &GrantInfo| {
-        grant.state == "active" && (grant.environment.is_none() || grant.environment == status.environment)
+        let here = grant.environment.is_none() || grant.environment == status.environment;
+        grant.state == "active" && here && (grant.agent.is_none() || grant.agent == status.agent)
     };
     Ok(client.grants(None).await?.into_iter().filter(holds).collect())
 }

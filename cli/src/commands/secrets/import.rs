@@ -109,8 +109,7 @@ impl Import {
             output.note(&format!("Values there already, which the owner must agree to replace: {}", list.join(", ")));
         }
         let act = session.sign(ActKind::Overwrite, &existing)?;
-        for (name, entry) in entries {
-            let told = set(&session, &name, entry, self.weak, &existing, act.as_ref())?;
+        for told in set_all(&session, entries, self.weak, &existing, act)? {
             if !output.is_json() {
                 tell(output, &told)?;
             }
@@ -147,21 +146,24 @@ impl Import {
     }
 }
 
-fn set(
+/// Stores every value or none, and tells of each.
+fn set_all(
     session: &Session,
-    name: &SecretName,
-    entry: Entry,
+    entries: Vec<(SecretName, Entry)>,
     weak: bool,
     existing: &[Existing],
-    act: Option<&SignedAct>,
-) -> Result<Value> {
-    let overwritten = existing.iter().any(|(there, _)| there == name);
-    let Some(value) = entry.value else {
-        return Err(Error::new(ErrorCode::Internal, "an entry without a value was to be stored"));
-    };
-    let act = if overwritten { act.cloned() } else { None };
-    session.wait(session.client.set(name.clone(), value, weak, act))?;
-    Ok(json!({ "name": name, "from": entry.key, "overwritten": overwritten }))
+    act: Option<SignedAct>,
+) -> Result<Vec<Value>> {
+    let mut told = Vec::with_capacity(entries.len());
+    let mut secrets = Vec::with_capacity(entries.len());
+    for (name, entry) in entries {
+        let overwritten = existing.iter().any(|(there, _)| *there == name);
+        told.push(json!({ "name": name, "from": entry.key, "overwritten": overwritten }));
+        let none = || Error::new(ErrorCode::Internal, "an entry without a value was to be stored");
+        secrets.push((name, entry.value.ok_or_else(none)?));
+    }
+    session.wait(session.client.set_many(secrets, weak, act))?;
+    Ok(told)
 }
 
 fn tell(output: &Output, told: &Value) -> std::io::Result<()> {

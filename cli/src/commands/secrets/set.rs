@@ -85,6 +85,8 @@ impl Set {
             expires: None,
             private: false,
             permit_headers: Vec::new(),
+            agent: None,
+            approve: false,
         };
         allow.check()?;
         Ok(Some(allow))

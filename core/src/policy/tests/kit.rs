@@ -48,6 +48,8 @@ pub(super) struct Home {
     pub(super) headers: HeaderMap,
     pub(super) environment: Label,
     pub(super) now: Timestamp,
+    /// Which of the document's agents asks.
+    pub(super) agent: Option<usize>,
 }
 
 impl Home {
@@ -59,6 +61,7 @@ impl Home {
             headers: HeaderMap::new(),
             environment: label("development"),
             now: NOW,
+            agent: None,
         }
     }
 
@@ -116,6 +119,7 @@ impl Home {
             url: &SafeUrl::parse(url).unwrap_or_else(|why| panic!("{url}: {why}")),
             headers: &self.headers,
             injections: &injections,
+            agent: self.agent.and_then(|at| self.document.agents.get(at)),
             now: self.now,
         })
     }

@@ -63,6 +63,7 @@ fn every_allow_in_a_hint_mends_its_refusal_in_one_step_or_leads_on() {
                 method: home.method.clone(),
                 environment: home.environment.clone(),
                 now: home.now,
+                agent: None,
             };
             let mut steps = 0;
             while let Err(error) = home.ask(url, &[("KEY", slot)]) {

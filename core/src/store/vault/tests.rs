@@ -5,6 +5,7 @@ use super::super::memory::MemoryStore;
 use super::super::testing::{home, records_in};
 use super::*;
 use crate::crypto::make_random;
+use crate::resolve::input::SecretInput;
 use crate::secret_ref::Label;
 
 struct Fixture {
@@ -65,9 +66,9 @@ fn a_value_has_a_place_and_a_version() {
     let (fixture, vault) = Fixture::new();
     let (development, production) = (place("development"), place("production"));
     let (one, two) = (random(), random());
-    assert_eq!(vault.set(&development, new("KEY", &one), Expectation::New).expect("set"), 1);
-    assert_eq!(vault.set(&production, new("KEY", &two), Expectation::New).expect("set"), 1);
-    assert_eq!(vault.set(&production, new("KEY", &two), Expectation::Overwrite).expect("set"), 2);
+    assert_eq!(vault.set(&development, new("KEY", &one), &Expectation::New).expect("set"), 1);
+    assert_eq!(vault.set(&production, new("KEY", &two), &Expectation::New).expect("set"), 1);
+    assert_eq!(vault.set(&production, new("KEY", &two), &Expectation::Overwrite).expect("set"), 2);
     let again = fixture.open().expect("a vault");
     assert!(shown(&again, &development, "KEY").expect("there") == one);
     assert!(shown(&again, &production, "KEY").expect("there") == two);
@@ -83,16 +84,16 @@ fn a_value_has_a_place_and_a_version() {
 fn a_set_of_many_is_all_or_nothing() {
     let (fixture, vault) = Fixture::new();
     let place = place("development");
-    vault.set(&place, new("TAKEN", &random()), Expectation::New).expect("set");
+    vault.set(&place, new("TAKEN", &random()), &Expectation::New).expect("set");
     let many = |names: &[&str]| names.iter().map(|name| new(name, &random())).collect();
-    assert_eq!(code(vault.set_many(&place, many(&["A", "TAKEN"]), Expectation::New)), ErrorCode::OwnerRequired);
-    assert_eq!(code(vault.set_many(&place, many(&["A", "B", "A"]), Expectation::New)), ErrorCode::InvalidCall);
+    assert_eq!(code(vault.set_many(&place, many(&["A", "TAKEN"]), &Expectation::New)), ErrorCode::OwnerRequired);
+    assert_eq!(code(vault.set_many(&place, many(&["A", "B", "A"]), &Expectation::New)), ErrorCode::InvalidCall);
     let mut short: Vec<NewSecret> = many(&["A"]);
     short.push(new("SHORT", b"1234567"));
-    assert_eq!(code(vault.set_many(&place, short, Expectation::New)), ErrorCode::InvalidValue);
+    assert_eq!(code(vault.set_many(&place, short, &Expectation::New)), ErrorCode::InvalidValue);
     assert_eq!(vault.list(&place).expect("listed").len(), 1);
     assert_eq!(records_in(fixture.home.path()).len(), 1);
-    assert_eq!(vault.set_many(&place, many(&["B", "A", "TAKEN"]), Expectation::Overwrite).expect("set"), [1, 1, 2]);
+    assert_eq!(vault.set_many(&place, many(&["B", "A", "TAKEN"]), &Expectation::Overwrite).expect("set"), [1, 1, 2]);
 }
 
 #[test]
@@ -100,7 +101,7 @@ fn a_missing_name_is_told_with_those_near_it() {
     let (_fixture, vault) = Fixture::new();
     let place = place("development");
     for text in ["STRIPE_KEY", "STRIPE_KEYS", "OPENAI_KEY"] {
-        vault.set(&place, new(text, &random()), Expectation::New).expect("set");
+        vault.set(&place, new(text, &random()), &Expectation::New).expect("set");
     }
     let error = shown(&vault, &place, "STRIPE_KEX").expect_err("not there");
     assert_eq!(error.code(), ErrorCode::SecretNotFound);
@@ -116,7 +117,7 @@ fn swapped_altered_and_rolled_back_records_do_not_open() {
     let (fixture, vault) = Fixture::new();
     let place = place("development");
     for text in ["ONE", "TWO"] {
-        vault.set(&place, new(text, &random()), Expectation::New).expect("set");
+        vault.set(&place, new(text, &random()), &Expectation::New).expect("set");
     }
     let (one, two) = (fixture.record_path(&vault, &place, "ONE"), fixture.record_path(&vault, &place, "TWO"));
     let old = fs::read(&one).expect("there");
@@ -128,11 +129,11 @@ fn swapped_altered_and_rolled_back_records_do_not_open() {
     assert_eq!(code(shown(&vault, &place, "ONE")), ErrorCode::StoreCorrupted, "emptied");
     fs::remove_file(&one).expect("there");
     assert_eq!(code(shown(&vault, &place, "ONE")), ErrorCode::StoreCorrupted, "gone");
-    vault.set(&place, new("ONE", &random()), Expectation::Overwrite).expect("set");
+    vault.set(&place, new("ONE", &random()), &Expectation::Overwrite).expect("set");
     fs::write(fixture.record_path(&vault, &place, "ONE"), &old).expect("written");
     assert_eq!(code(shown(&vault, &place, "ONE")), ErrorCode::StoreCorrupted, "rolled back");
     vault.delete(&place, &name("ONE")).expect("deleted");
-    vault.set(&place, new("ONE", &random()), Expectation::New).expect("set");
+    vault.set(&place, new("ONE", &random()), &Expectation::New).expect("set");
     fs::write(fixture.record_path(&vault, &place, "ONE"), &old).expect("written");
     assert_eq!(code(shown(&vault, &place, "ONE")), ErrorCode::StoreCorrupted, "the same version of an earlier life");
     assert!(shown(&vault, &place, "TWO").is_ok(), "its neighbour is whole");
@@ -166,7 +167,7 @@ fn every_part_of_the_binding_matters() {
 fn a_damaged_or_missing_index_is_never_replaced() {
     let (fixture, vault) = Fixture::new();
     let place = place("development");
-    vault.set(&place, new("KEY", &random()), Expectation::New).expect("set");
+    vault.set(&place, new("KEY", &random()), &Expectation::New).expect("set");
     let path = index::path(fixture.home.path());
     let whole = fs::read(&path).expect("there");
     let mut altered = whole.clone();
@@ -174,13 +175,13 @@ fn a_damaged_or_missing_index_is_never_replaced() {
     for damage in [&altered[..], &whole[..whole.len() - 1], b""] {
         fs::write(&path, damage).expect("written");
         assert_eq!(code(fixture.open()), ErrorCode::StoreCorrupted);
-        assert_eq!(code(vault.set(&place, new("NEW", &random()), Expectation::New)), ErrorCode::StoreCorrupted);
+        assert_eq!(code(vault.set(&place, new("NEW", &random()), &Expectation::New)), ErrorCode::StoreCorrupted);
         assert_eq!(code(vault.list(&place)), ErrorCode::StoreCorrupted);
         assert!(fs::read(&path).expect("there") == damage, "not overwritten");
     }
     fs::remove_file(&path).expect("there");
     assert_eq!(code(fixture.open()), ErrorCode::StoreCorrupted);
-    assert_eq!(code(vault.set(&place, new("NEW", &random()), Expectation::New)), ErrorCode::StoreCorrupted);
+    assert_eq!(code(vault.set(&place, new("NEW", &random()), &Expectation::New)), ErrorCode::StoreCorrupted);
     super::super::atomic::write(&path, &whole).expect("put back");
     assert!(shown(&fixture.open().expect("a vault"), &place, "KEY").is_ok());
     let again = Vault::create(fixture.home.path(), fixture.id, fixture.store(), &fixture.key);
@@ -204,8 +205,8 @@ fn vaults_see_each_others_writes_and_lose_none() {
             scope.spawn(move || {
                 let vault = fixture.open().expect("a vault");
                 for number in 0..10 {
-                    vault.set(place, new(&format!("T{thread}_{number}"), &random()), Expectation::New).expect("set");
-                    vault.set(place, new("SHARED", &random()), Expectation::Overwrite).expect("set");
+                    vault.set(place, new(&format!("T{thread}_{number}"), &random()), &Expectation::New).expect("set");
+                    vault.set(place, new("SHARED", &random()), &Expectation::Overwrite).expect("set");
                     shown(&vault, place, "SHARED").expect("there, whoever wrote it last");
                 }
             });
@@ -224,10 +225,10 @@ fn a_value_is_read_once_and_again_when_it_changed() {
     let other = fixture.open().expect("a vault");
     let place = place("development");
     let (one, two) = (random(), random());
-    vault.set(&place, new("KEY", &one), Expectation::New).expect("set");
+    vault.set(&place, new("KEY", &one), &Expectation::New).expect("set");
     let first = vault.value(&place, &name("KEY")).expect("there");
     assert!(Arc::ptr_eq(&first, &vault.value(&place, &name("KEY")).expect("there")), "kept in memory");
-    other.set(&place, new("KEY", &two), Expectation::Overwrite).expect("set");
+    other.set(&place, new("KEY", &two), &Expectation::Overwrite).expect("set");
     assert!(shown(&vault, &place, "KEY").expect("there") == two, "another's write is seen at once");
     assert_eq!(vault.values().len(), 1, "the old value is let go");
     vault.forget();
@@ -240,7 +241,7 @@ fn a_value_is_read_once_and_again_when_it_changed() {
 fn names_and_values_are_not_on_disk() {
     let (fixture, vault) = Fixture::new();
     let value = random();
-    vault.set(&place("development"), new("VERY_TELLING_NAME", &value), Expectation::New).expect("set");
+    vault.set(&place("development"), new("VERY_TELLING_NAME", &value), &Expectation::New).expect("set");
     let found = |needle: &[u8]| {
         let mut left = vec![fixture.home.path().to_owned()];
         let mut found = false;
@@ -272,7 +273,7 @@ fn ten_thousand_values_are_set_listed_and_read() {
         );
     };
     let start = std::time::Instant::now();
-    vault.set_many(&place, many.collect(), Expectation::New).expect("set");
+    vault.set_many(&place, many.collect(), &Expectation::New).expect("set");
     took("set", start);
     let start = std::time::Instant::now();
     let again = fixture.open().expect("a vault");
@@ -328,15 +329,15 @@ fn a_store_that_goes_away_leaves_the_old_values() {
     let vault = Vault::create(home.path(), id, store, &key).expect("a new vault");
     let place = place("development");
     let (one, two) = (random(), random());
-    vault.set(&place, new("KEY", &one), Expectation::New).expect("set");
+    vault.set(&place, new("KEY", &one), &Expectation::New).expect("set");
     refuse.store(true, std::sync::atomic::Ordering::Relaxed);
     let both = || vec![new("KEY", &two), new("MORE", &two)];
-    assert_eq!(code(vault.set_many(&place, both(), Expectation::Overwrite)), ErrorCode::StoreUnavailable);
+    assert_eq!(code(vault.set_many(&place, both(), &Expectation::Overwrite)), ErrorCode::StoreUnavailable);
     vault.forget();
     assert!(shown(&vault, &place, "KEY").expect("there") == one);
     assert!(home.path().join("store.journal").exists(), "what could not be swept is remembered");
     refuse.store(false, std::sync::atomic::Ordering::Relaxed);
-    assert_eq!(vault.set_many(&place, both(), Expectation::Overwrite).expect("set"), [2, 1]);
+    assert_eq!(vault.set_many(&place, both(), &Expectation::Overwrite).expect("set"), [2, 1]);
     assert!(shown(&vault, &place, "KEY").expect("there") == two);
     assert!(!home.path().join("store.journal").exists());
 }

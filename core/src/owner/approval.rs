@@ -1,0 +1,53 @@
+//! A call that waits, decided: shown to the human in whole, and signed in the owner's child.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::policy_file;
+use crate::control::{Decision, SignedAct, SignedDecision, WaitingCall};
+use crate::crypto::OwnerKey;
+use crate::error::{Error, ErrorCode, Result};
+use crate::home::HomeConfig;
+
+const DOMAIN: &str = "agentsecrets/approval/1";
+
+/// What the human reads before the passphrase is asked for.
+pub(super) fn sentences(decision: &Decision) -> Vec<String> {
+    let WaitingCall { agent, pid, process, project, environment, secrets, method, origin, path, .. } = &decision.call;
+    let names: Vec<&str> = secrets.iter().map(|name| name.as_str()).collect();
+    let verb = if decision.approve { "goes" } else { "does NOT go" };
+    let agent = agent.as_ref().map_or_else(|| "nobody named".to_owned(), |agent| format!("the agent {agent}"));
+    let pid = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
+    vec![
+        format!("{} of {project}/{environment} {verb} to {origin}: {method} {path}, once", names.join(", ")),
+        format!("called by {agent}, from {process}{pid}"),
+    ]
+    .into_iter()
+    .map(|sentence| sentence.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+    .collect()
+}
+
+/// Signs a decision.
+pub(super) fn sign(owner: &OwnerKey, decision: &Decision) -> Result<SignedDecision> {
+    let act = serde_json::to_string(decision).map_err(|_| refused())?;
+    let signature = URL_SAFE_NO_PAD.encode(owner.sign(DOMAIN, act.as_bytes()));
+    Ok(SignedDecision(SignedAct { act, signature }))
+}
+
+/// Verifies a decision and reads it.
+///
+/// # Errors
+/// `owner_required` where it is not signed by this home's owner or is another home's.
+pub(crate) fn verify_decision(config: &HomeConfig, signed: &SignedDecision) -> Result<Decision> {
+    let SignedAct { act, signature } = &signed.0;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| refused())?;
+    if !config.owner || !policy_file::policy_key(config)?.verify(DOMAIN, act.as_bytes(), &signature) {
+        return Err(refused());
+    }
+    let decision: Decision = serde_json::from_str(act).map_err(|_| refused())?;
+    if decision.home == config.id { Ok(decision) } else { Err(refused()) }
+}
+
+fn refused() -> Error {
+    Error::new(ErrorCode::OwnerRequired, "the decision is not signed by this home's owner")
+}
