@@ -45,8 +45,11 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),
+    Run(commands::run::Run),
     Env(commands::env::Env),
     Exec(commands::exec::Exec),
+    #[command(subcommand)]
+    Proxy(commands::proxy::Proxy),
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),

@@ -8,6 +8,7 @@ mod broker;
 mod commands;
 mod dotenv;
 mod progress;
+mod proxy;
 mod render;
 mod surroundings;
 mod terminal;

@@ -1,6 +1,6 @@
 //! What this process takes from the environment it was started in, and what it passes on: next to nothing.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::sync::OnceLock;
 
 use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
@@ -25,11 +25,11 @@ const KEPT: [&str; 14] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// What the caller had, as far as it is text: for the child of `env` alone, and for the owner's `PATH`.
-static CALLERS: OnceLock<Vec<(String, String)>> = OnceLock::new();
+/// What the caller had, for the child of a command that starts one.
+static CALLERS: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
 
 /// The caller's environment as it was before this process forgot it.
-pub(crate) fn of_caller() -> &'static [(String, String)] {
+pub(crate) fn of_caller() -> &'static [(OsString, OsString)] {
     CALLERS.get().map_or(&[], Vec::as_slice)
 }
 
@@ -39,10 +39,7 @@ pub(crate) fn of_caller() -> &'static [(String, String)] {
     reason = "before there is a second thread, the environment is this function's alone"
 )]
 pub(crate) fn scrub() {
-    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some((name.into_string().ok()?, value.into_string().ok()?))
-    };
-    CALLERS.get_or_init(|| std::env::vars_os().filter_map(text).collect());
+    CALLERS.get_or_init(|| std::env::vars_os().collect());
     let unwanted: Vec<_> = std::env::vars_os().map(|(name, _)| name).filter(|name| !is_kept(name)).collect();
     for name in unwanted {
         // SAFETY: this is the first thing `main` does; there is no other thread to read the environment.

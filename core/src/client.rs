@@ -42,7 +42,7 @@ pub struct Client {
 }
 
 struct Inner {
-    backend: Backend,
+    backend: Arc<Backend>,
     home: Home,
     selection: Selection,
     timeout: Option<Duration>,
@@ -79,7 +79,7 @@ impl Client {
     /// How far the values are from this process.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
-        match self.inner.backend {
+        match *self.inner.backend {
             Backend::Broker(_) => Isolation::Broker,
             Backend::InProcess(_) => Isolation::InProcess,
         }
@@ -128,7 +128,7 @@ impl Client {
     pub async fn send(&self, mut call: Call) -> Result<Response> {
         call.timeout = call.timeout.or(self.inner.timeout);
         let selection = &self.inner.selection;
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
             Backend::InProcess(engine) => engine.call(call, selection, None).await,
         }
@@ -171,7 +171,7 @@ impl Client {
         act: Option<SignedAct>,
     ) -> Result<SecretInfo> {
         let request = SetRequest { selection: self.inner.selection.clone(), name, weak, act };
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => link.set(&request, value).await,
             Backend::InProcess(engine) => engine.set(&request, value).await,
         }
@@ -190,7 +190,7 @@ impl Client {
         let (names, values): (Vec<_>, Vec<_>) = secrets.into_iter().unzip();
         let lengths = values.iter().map(SecretInput::len).collect();
         let request = SetManyRequest { selection: self.inner.selection.clone(), names, lengths, weak, act };
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => link.set_many(&request, values).await,
             Backend::InProcess(engine) => engine.set_many(&request, values).await,
         }
@@ -326,7 +326,7 @@ impl Client {
 
     async fn ask<T: DeserializeOwned>(&self, ask: Ask) -> Result<T> {
         let question = Question { selection: self.inner.selection.clone(), ask };
-        let answer = match &self.inner.backend {
+        let answer = match &*self.inner.backend {
             Backend::Broker(link) => link.ask(&question).await?,
             Backend::InProcess(engine) => engine.ask(&question).await?,
         };

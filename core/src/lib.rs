@@ -44,3 +44,4 @@ pub use log_safe::{LogSafe, Origin, SafeUrl};
 pub use resolve::SecretInput;
 pub use response::{Buffered, Response};
 pub use secret_ref::{Label, Scope, SecretName, SecretRef};
+pub use send::platform_bundle;

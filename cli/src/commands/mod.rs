@@ -17,6 +17,8 @@ pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod logs;
 pub(crate) mod project;
+pub(crate) mod proxy;
+pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod session;
 pub(crate) mod status;
@@ -50,6 +52,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Call(call) => call.run(output),
         Command::Env(env) => env.run(output),
         Command::Exec(exec) => exec.run(output),
+        Command::Run(run) => run.run(output),
+        Command::Proxy(proxy) => proxy.run(output),
         Command::Logs(logs) => logs.run(output),
         Command::Status(status) => status.run(output),
         Command::Doctor(doctor) => doctor.run(output),

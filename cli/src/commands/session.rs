@@ -52,18 +52,7 @@ impl Session {
         let home = Home::locate(None)?;
         home.config()?;
         let runtime = runtime()?;
-        let mut builder = Client::builder();
-        if let Some(project) = &place.project {
-            builder = builder.project(project);
-        }
-        if let Some(environment) = &place.environment {
-            builder = builder.environment(environment);
-        }
-        // Its own executable, so that the command line and its broker are of one version.
-        if let Ok(own) = std::env::current_exe() {
-            builder = builder.executable(own);
-        }
-        let client = runtime.block_on(builder.open())?;
+        let client = runtime.block_on(client(place))?;
         Ok(Self { home, client, owner, runtime })
     }
 
@@ -108,6 +97,22 @@ impl Session {
         let act = Act { home: self.home.config()?.id, kind, project, environment, records: existing.to_vec() };
         self.owner()?.sign(act).map(Some)
     }
+}
+
+/// A client of the place that was typed.
+pub(crate) async fn client(place: &Place) -> Result<Client> {
+    let mut builder = Client::builder();
+    if let Some(project) = &place.project {
+        builder = builder.project(project);
+    }
+    if let Some(environment) = &place.environment {
+        builder = builder.environment(environment);
+    }
+    // Its own executable, so that the command line and its broker are of one version.
+    if let Ok(own) = std::env::current_exe() {
+        builder = builder.executable(own);
+    }
+    builder.open().await
 }
 
 /// A runtime that starts no thread by itself.

@@ -44,6 +44,18 @@ impl Isolation {
     }
 }
 
+impl Client {
+    /// The same client for an agent that says by a token who it is: another caller over the same connections.
+    #[must_use]
+    pub fn for_agent(&self, token: impl Into<AgentToken>) -> Self {
+        let Inner { backend, home, selection, timeout } = &*self.inner;
+        let selection = Selection { agent_token: Some(token.into()), ..selection.clone() };
+        Self {
+            inner: Arc::new(Inner { backend: Arc::clone(backend), home: home.clone(), selection, timeout: *timeout }),
+        }
+    }
+}
+
 /// The choices of a [`Client`]. What is not said comes from the environment variables and the project file.
 #[derive(Clone, Debug, Default)]
 pub struct ClientBuilder {
@@ -122,13 +134,13 @@ impl ClientBuilder {
     pub async fn open(self) -> Result<Client> {
         let home = Home::locate(self.home.as_deref())?;
         let selection = self.selection()?;
-        let backend = match self.level()? {
+        let backend = Arc::new(match self.level()? {
             Isolation::Broker => Backend::Broker(broker::Link::new(&home, self.executable.as_deref())?),
             Isolation::InProcess => {
                 let place = self.place()?;
                 Backend::InProcess(engine::Engine::in_process(&home, place.as_ref()).await?)
             }
-        };
+        });
         Ok(Client { inner: Arc::new(Inner { backend, home, selection, timeout: self.timeout }) })
     }
 

@@ -102,7 +102,7 @@ impl Client {
     }
 
     fn link(&self) -> Result<&crate::broker::Link> {
-        match &self.inner.backend {
+        match &*self.inner.backend {
             Backend::Broker(link) => Ok(link),
             Backend::InProcess(_) => Err(Error::new(
                 ErrorCode::NeedsBroker,

@@ -18,6 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(crate) use address::AddressScope;
 pub(crate) use decode::Decoder;
+pub use roots::platform_bundle;
 
 use self::connector::Connector;
 use crate::call::Body;

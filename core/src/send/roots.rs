@@ -43,10 +43,8 @@ pub(crate) fn client_config(trusted: &[String]) -> Result<Arc<ClientConfig>> {
 #[cfg(not(any(target_os = "macos", windows)))]
 fn platform_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    if let Some(bundle) = BUNDLES.iter().find_map(|path| std::fs::read(path).ok()) {
-        // A bundle may hold certificates that webpki does not take; those that it takes are what is trusted.
-        roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&bundle).flatten());
-    }
+    // A bundle may hold certificates that webpki does not take; those that it takes are what is trusted.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&platform_bundle()).flatten());
     roots
 }
 
@@ -60,6 +58,32 @@ fn platform_roots() -> RootCertStore {
     }
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     roots
+}
+
+/// The platform's roots as one PEM file holds them, for a child process that is to trust them and one more; empty where
+/// they cannot be read.
+#[cfg(not(any(target_os = "macos", windows)))]
+#[must_use]
+pub fn platform_bundle() -> Vec<u8> {
+    BUNDLES.iter().find_map(|path| std::fs::read(path).ok()).unwrap_or_default()
+}
+
+/// The system's own list as PEM. Untested here.
+#[cfg(any(target_os = "macos", windows))]
+#[must_use]
+pub fn platform_bundle() -> Vec<u8> {
+    use base64::Engine as _;
+    let mut bundle = String::new();
+    for certificate in rustls_native_certs::load_native_certs().certs {
+        let text = base64::engine::general_purpose::STANDARD.encode(&certificate);
+        bundle.push_str("-----BEGIN CERTIFICATE-----\n");
+        for line in text.as_bytes().chunks(64) {
+            bundle.push_str(std::str::from_utf8(line).unwrap_or_default());
+            bundle.push('\n');
+        }
+        bundle.push_str("-----END CERTIFICATE-----\n");
+    }
+    bundle.into_bytes()
 }
 
 fn unusable(why: &'static str) -> Error {

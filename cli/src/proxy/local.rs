@@ -1,0 +1,187 @@
+//! The proxy of a home on 127.0.0.1: the explicit and the reverse way, behind one guard.
+
+use std::convert::Infallible;
+use std::net::TcpListener as Bound;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agentsecrets::{Client, Error, ErrorCode, Result};
+use http::{HeaderMap, Request, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::explicit::Edit;
+use super::guard::{self, Token};
+use super::log::{Entry, Log};
+use super::refusal::{Answer, Refusal, whole};
+use super::session::{Seat, Session};
+use super::upload::Upload;
+use super::{exchange, explicit, reverse};
+
+/// The most header lines of a request.
+const MAX_HEADERS: usize = 256;
+/// How long to wait where the system has no descriptor to give.
+const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// What a proxy is started with.
+pub(crate) struct Choice {
+    pub(crate) seat: Seat,
+    pub(crate) listener: Bound,
+    pub(crate) token: Token,
+    pub(crate) client: Client,
+}
+
+struct Local {
+    client: Client,
+    token: Token,
+    port: u16,
+    log: Log,
+}
+
+/// Serves until it is told to end, and says `ready` once it does.
+pub(crate) fn serve(choice: Choice, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
+    let failed = |_| Error::new(ErrorCode::Internal, "the proxy's runtime does not start");
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
+    let Choice { seat, listener, token, client } = choice;
+    let served = runtime.block_on(async {
+        let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        let pid = i32::try_from(std::process::id()).unwrap_or_default();
+        let local = Arc::new(Local { client, token, port, log: Log::open(seat.folder())? });
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            return Err(Error::new(ErrorCode::Internal, "the proxy cannot be told to end"));
+        };
+        seat.announce(&Session { port, session_token: local.token.text().to_owned(), pid })?;
+        ready();
+        tokio::select! {
+            () = local.accept(listener) => {}
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        seat.leave();
+        Ok(())
+    });
+    runtime.shutdown_background();
+    served
+}
+
+impl Local {
+    async fn accept(self: Arc<Self>, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).serve(stream))),
+                Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
+            }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let answer = service_fn(move |request| {
+            let local = Arc::clone(&self);
+            async move { Ok::<_, Infallible>(local.answer(request).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .max_headers(MAX_HEADERS)
+            .serve_connection(TokioIo::new(stream), answer);
+        // What breaks off here is told to nobody: the program has seen it itself.
+        let _ = connection.await;
+    }
+
+    /// Answers one request and writes it down.
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let started = Instant::now();
+        let mut entry = Entry {
+            time: jiff::Timestamp::now(),
+            way: "none".to_owned(),
+            method: request.method().as_str().chars().take(16).collect(),
+            origin: None,
+            status: 0,
+            error: None,
+            duration_ms: 0,
+        };
+        let answer = self.routed(request, &mut entry).await.unwrap_or_else(|refusal| {
+            entry.error = Some(refusal.code().to_owned());
+            refusal.into_answer()
+        });
+        entry.status = answer.status().as_u16();
+        entry.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.log.add(&entry);
+        answer
+    }
+
+    async fn routed(&self, request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+        guard::check_page(request.uri(), request.headers(), self.port)?;
+        let path = request.uri().path();
+        if path == "/health" {
+            return Ok(whole(StatusCode::OK, "{\"ok\":true}".to_owned()));
+        }
+        if path == "/proxy" {
+            entry.way = "explicit".to_owned();
+            return self.explicit(request, entry).await;
+        }
+        if path.starts_with("/to/") {
+            entry.way = "reverse".to_owned();
+            return self.reverse(request, entry).await;
+        }
+        if !self.token.is_in(request.headers()) {
+            return Err(guard::token_required());
+        }
+        Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path", "/proxy, or /to/HOST/…"))
+    }
+
+    async fn explicit(&self, request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+        if !self.token.is_in(request.headers()) {
+            return Err(guard::token_required());
+        }
+        let (parts, body) = request.into_parts();
+        let explicit = explicit::read(&parts.method, &parts.headers)?;
+        let origin = explicit.call.url().origin().to_string();
+        entry.origin = Some(origin.clone());
+        let client = caller(&self.client, &parts.headers);
+        let answered = match explicit.edit {
+            None => exchange::pass(&client, explicit.call, Upload::new(&parts.headers, body)).await,
+            Some(edit) => exchange::pass_whole(&client, explicit.call, body, edit == Edit::Form).await,
+        };
+        answered.map_err(|error| Refusal::from(error).about(host(&origin)))
+    }
+
+    async fn reverse(&self, request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let target = reverse::parse(path.strip_prefix("/to/").unwrap_or_default());
+        // Whoever has no token learns nothing else, not even that the path is malformed.
+        let known = match target.as_ref().ok().and_then(|target| target.token) {
+            Some(said) => self.token.is(said.as_bytes()),
+            None => self.token.is_in(&parts.headers),
+        };
+        if !known {
+            return Err(guard::token_required());
+        }
+        let mut call = exchange::call_of(parts.method, &target?.url, &parts.headers)?;
+        call.placeholders(true);
+        let origin = call.url().origin().to_string();
+        entry.origin = Some(origin.clone());
+        let answered =
+            exchange::pass(&caller(&self.client, &parts.headers), call, Upload::new(&parts.headers, body)).await;
+        answered.map_err(|error| Refusal::from(error).about(host(&origin)))
+    }
+}
+
+/// Whose call it is: the agent's whose token came along, else of whoever started the proxy.
+fn caller(client: &Client, headers: &HeaderMap) -> Client {
+    match headers.get(guard::AGENT_TOKEN) {
+        Some(token) => client.for_agent(String::from_utf8_lossy(token.as_bytes()).into_owned()),
+        None => client.clone(),
+    }
+}
+
+/// The host of an origin as it is written.
+fn host(origin: &str) -> &str {
+    origin.split_once("://").map_or(origin, |(_, host)| host)
+}

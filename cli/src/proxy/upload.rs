@@ -1,0 +1,87 @@
+//! The body of a request on its way up, of which the proxy keeps hold: what is refused early is still read to its end.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use agentsecrets::Body;
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::header::{self, HeaderMap};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+/// How much of a refused body is read, in bytes, and for how long. A program that is still writing does not see why it
+/// was refused, so it is let finish, within reason.
+const MAX_READ: usize = 64 << 20;
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// A body that comes in, to be sent on as it comes.
+pub(super) struct Upload {
+    body: Pieces,
+    /// Whether the program waits to be asked for the body (RFC 9110, section 10.1.1).
+    waits: bool,
+}
+
+impl Upload {
+    pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
+        Self { body: Pieces(Arc::new(Mutex::new(body))), waits: headers.contains_key(header::EXPECT) }
+    }
+
+    /// The body of a call; none where the request has none.
+    pub(super) fn body(&self) -> Body {
+        let (over, exact) = self.body.with(|body| (body.is_end_stream(), body.size_hint().exact()));
+        if over {
+            return Body::Empty;
+        }
+        let mut streamed = Body::stream(Pieces(Arc::clone(&self.body.0)));
+        if let Body::Stream { length, .. } = &mut streamed {
+            *length = exact;
+        }
+        streamed
+    }
+
+    /// Reads what is left, for a program that was not told to wait.
+    pub(super) async fn pass_over(mut self) {
+        if self.waits {
+            return;
+        }
+        let read = async {
+            let mut length = 0;
+            while let Some(Ok(piece)) = self.body.next().await {
+                length += piece.len();
+                if length > MAX_READ {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(MAX_WAIT, read).await;
+    }
+}
+
+/// The pieces of a body that two may hold and one at a time reads.
+struct Pieces(Arc<Mutex<Incoming>>);
+
+impl Pieces {
+    fn with<T>(&self, look: impl FnOnce(&mut Incoming) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Stream for Pieces {
+    type Item = std::io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match ready!(self.with(|body| Pin::new(body).poll_frame(cx))) {
+                None => return Poll::Ready(None),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => return Poll::Ready(Some(Ok(data))),
+                    Err(_trailers) => {}
+                },
+                Some(Err(_)) => return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionAborted.into()))),
+            }
+        }
+    }
+}
