@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
@@ -32,19 +33,47 @@ pub(super) async fn received(body: Incoming, whole: bool, edited: bool) -> Resul
             let whole = body.collect().await.map_err(|_| broken("the caller's body broke off"))?;
             Ok(Body::Bytes(whole.to_bytes()))
         }
-        length => Ok(Body::Stream { chunks: ByteStream::new(Received(body)), length }),
+        length => Ok(Body::Stream { chunks: ByteStream::new(Received(Some(body))), length }),
     }
 }
 
-struct Received(Incoming);
+/// A body as it comes; what is left of it when nobody wants it any more is read and dropped. A caller that is still
+/// sending would find a closed connection otherwise, and not the answer that lies in it.
+struct Received(Option<Incoming>);
+
+/// How much of a body nobody wants is read, in bytes, and for how long.
+const MAX_UNWANTED: u64 = 64 << 20;
+const UNWANTED_FOR: Duration = Duration::from_secs(10);
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        let (Some(mut rest), Ok(runtime)) = (self.0.take(), tokio::runtime::Handle::try_current()) else { return };
+        if http_body::Body::is_end_stream(&rest) {
+            return;
+        }
+        let read = async move {
+            let mut left = MAX_UNWANTED;
+            while let Some(Ok(frame)) = rest.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let Some(less) = left.checked_sub(length) else { break };
+                left = less;
+            }
+        };
+        runtime.spawn(tokio::time::timeout(UNWANTED_FOR, read));
+    }
+}
 
 impl Stream for Received {
     type Item = std::io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            match ready!(http_body::Body::poll_frame(Pin::new(&mut self.0), cx)) {
-                None => return Poll::Ready(None),
+            let Some(body) = &mut self.0 else { return Poll::Ready(None) };
+            match ready!(http_body::Body::poll_frame(Pin::new(body), cx)) {
+                None => {
+                    self.0 = None;
+                    return Poll::Ready(None);
+                }
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => return Poll::Ready(Some(Ok(data))),
                     Err(_trailers) => {}
