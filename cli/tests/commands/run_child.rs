@@ -55,9 +55,13 @@ fn the_code_is_the_childs() {
 #[test]
 fn signals_are_passed_on() {
     let scene = Scene::new();
-    for (signal, name) in
-        [(libc::SIGTERM, "TERM"), (libc::SIGINT, "INT"), (libc::SIGHUP, "HUP"), (libc::SIGQUIT, "QUIT")]
-    {
+    for (signal, name) in [
+        (libc::SIGTERM, "TERM"),
+        (libc::SIGINT, "INT"),
+        (libc::SIGHUP, "HUP"),
+        (libc::SIGQUIT, "QUIT"),
+        (libc::SIGUSR1, "USR1"),
+    ] {
         let script = format!("trap 'echo got {name}; exit 7' {name}; echo up; while :; do sleep 0.05; done");
         let mut command = scene.command(&["--", "sh", "-c", &script]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("started");
