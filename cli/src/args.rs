@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Run(commands::run::Run),
     #[command(subcommand)]
     Proxy(commands::proxy::Proxy),
+    Env(commands::env::Env),
+    Exec(commands::exec::Exec),
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),

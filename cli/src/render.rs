@@ -163,6 +163,12 @@ impl Output {
         let _ = writeln!(io::stderr().lock(), "{head}: {}", clean(text));
     }
 
+    /// A remark on stderr that nobody should miss.
+    pub(crate) fn danger(&self, text: &str) {
+        let text = tint(self.color_of_notes, Paint::Bad, &clean(text));
+        let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
     /// Says how a command ended and gives its exit code.
     pub(crate) fn end(&self, outcome: Outcome) -> u8 {
         match outcome {

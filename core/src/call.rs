@@ -89,11 +89,24 @@ pub enum Style {
     BodyField,
     /// [`Auth::FormField`]
     FormField,
+    /// A variable of a granted command's environment.
+    Env,
+    /// The answer of an exec provider.
+    Exec,
 }
 
 impl Style {
     /// Every style.
-    pub const ALL: &[Self] = &[Self::Bearer, Self::Basic, Self::Header, Self::Query, Self::BodyField, Self::FormField];
+    pub const ALL: &[Self] = &[
+        Self::Bearer,
+        Self::Basic,
+        Self::Header,
+        Self::Query,
+        Self::BodyField,
+        Self::FormField,
+        Self::Env,
+        Self::Exec,
+    ];
 
     /// The style's name on wires and in records.
     #[must_use]
@@ -105,6 +118,8 @@ impl Style {
             Self::Query => "query",
             Self::BodyField => "body_field",
             Self::FormField => "form_field",
+            Self::Env => "env",
+            Self::Exec => "exec",
         }
     }
 }

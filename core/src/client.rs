@@ -21,9 +21,11 @@ use crate::{broker, engine};
 
 mod call_builder;
 mod choices;
+mod spawn;
 
 pub use call_builder::CallBuilder;
 pub use choices::{ClientBuilder, Isolation};
+pub use spawn::{Child, ChildEvent, Exit, Spawn, Stream};
 
 /// Makes authenticated requests by a secret's name. Cheap to clone; one is enough for a program.
 ///

@@ -166,6 +166,18 @@ pub struct GrantInfo {
     pub limits: Vec<String>,
     /// `active`, `expired` or `denied`.
     pub state: String,
+    /// Whether the value itself leaves, to every process of this user: a command's environment or a provider's answer.
+    #[serde(default)]
+    pub discloses: bool,
+    /// The command that is given the value, word by word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// The program's path, without links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The exec provider that is given the value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<Label>,
 }
 
 /// Where things stand.
@@ -203,6 +215,9 @@ pub struct Status {
     /// How many limits the project has.
     #[serde(default)]
     pub limits: Option<usize>,
+    /// The secrets whose values leave by a door, to every process of this user.
+    #[serde(default)]
+    pub disclosed: Vec<SecretName>,
     /// The policy's serial number.
     pub policy_serial: Option<u64>,
     /// Why the selection or policy is not usable, where it is not.

@@ -1,7 +1,8 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
-//! `caller` says who asks, `follow` repeats it for redirects and retries, `closing` ends the audit record with the body, `loaded` holds the
-//! policy in force, `needles` what is looked for, `answers` what is asked besides calls.
+//! `caller` says who asks, `follow` repeats it for redirects and retries, `closing` ends the audit record with the body,
+//! `loaded` holds the policy in force, `needles` what is looked for, `answers` what is asked besides calls, `doors` the
+//! other ways out.
 
 mod agents;
 mod answers;
@@ -9,6 +10,7 @@ mod approvals;
 mod asking;
 mod caller;
 mod closing;
+mod doors;
 mod follow;
 mod lifted;
 mod limits;

@@ -255,6 +255,10 @@ codes! {
         "The caller goes faster than the owner set for this secret or agent; the message says when to come back.";
     AddressRefused = "address_refused", Send, false, exit 3, hint None,
         "The host resolves to a private, local or reserved address that the grant does not name.";
+    CommandNotAllowed = "command_not_allowed", Policy, false, exit 3, hint None,
+        "No grant gives this secret to exactly this command: its whole argument list, in this environment, unexpired.";
+    CommandChanged = "command_changed", Policy, false, exit 3, hint None,
+        "The command's program, or a file it names, is no longer the one that the owner granted.";
     PolicyInvalid = "policy_invalid", Policy, false, exit 1, hint Some("agentsecrets doctor"),
         "The policy is unsigned, altered, older than one seen before, or its deny overlay is missing: nothing is permitted until the owner mends it.";
     SecretNotFound = "secret_not_found", Resolve, false, exit 4, hint Some("agentsecrets secrets list"),
@@ -279,6 +283,8 @@ codes! {
         "The broker does not answer and could not be started.";
     BrokerOutdated = "broker_outdated", Broker, false, exit 1, hint Some("agentsecrets broker stop"),
         "The broker and this program speak versions that do not meet.";
+    NeedsBroker = "needs_broker", Broker, false, exit 1, hint Some("AGENTSECRETS_ISOLATION=broker"),
+        "A child process with secrets is started by the broker alone, and this client runs in-process.";
     UpstreamUnreachable = "upstream_unreachable", Send, true, exit 6, hint None,
         "The host could not be resolved or connected, its TLS certificate does not verify, or it broke off.";
     UpstreamError = "upstream_error", Send, false, exit 1, hint None,

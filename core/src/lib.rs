@@ -23,12 +23,13 @@ pub mod measure;
 pub mod owner;
 mod policy;
 mod redact;
+mod release;
 mod resolve;
 mod send;
 mod store;
 
 pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
-pub use client::{CallBuilder, Client, ClientBuilder, Isolation};
+pub use client::{CallBuilder, Child, ChildEvent, Client, ClientBuilder, Exit, Isolation, Spawn, Stream};
 pub use context::{
     AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
 };

@@ -1,6 +1,7 @@
 // The client: calls by a secret's name, and questions about names.
 
 import { Feeding, type Prepared } from "./body.js";
+import { Child, specOf } from "./child.js";
 import { InvalidCall, UpstreamUnreachable } from "./errors.js";
 import { callOf, webResponse } from "./fetch.js";
 import { mailbox, run } from "./mailbox.js";
@@ -13,7 +14,7 @@ import { CallResponse } from "./response.js";
 import { NativeChunks, StreamedResponse } from "./stream.js";
 import { told } from "./told.js";
 import type {
-  AgentSecretsOptions, CallOptions, Checked, FetchOptions, GrantInfo, Isolation, LogEntry, Outcome, SecretInfo, Status,
+  AgentSecretsOptions, CallOptions, Checked, FetchOptions, GrantInfo, Isolation, LogEntry, Outcome, SecretInfo, SpawnOptions, Status,
 } from "./types.js";
 
 /** Fetch, "redirect status". */
@@ -110,6 +111,17 @@ export class AgentSecrets {
     }
     return webResponse(completion.head!, chunks);
   };
+
+  /**
+   * Has the broker run a command that the owner has granted secrets to. The values are in its environment under the
+   * secrets' names, and nowhere here; its output comes without them. Prefer `call` and placeholders: what a command has,
+   * every process of this user can read.
+   */
+  async spawn(argv: readonly string[], options: SpawnOptions = {}): Promise<Child> {
+    this.#check();
+    const spec = specOf(argv, options);
+    return new Child((await run((id) => this.#native.spawn(id, spec))).child!);
+  }
 
   /** The grants of the project in use, or those of one name. */
   async grants(name?: string): Promise<GrantInfo[]> {

@@ -17,6 +17,8 @@ export type ErrorCode =
   | "budget_exhausted"
   | "rate_limited"
   | "address_refused"
+  | "command_not_allowed"
+  | "command_changed"
   | "policy_invalid"
   | "secret_not_found"
   | "store_locked"
@@ -29,6 +31,7 @@ export type ErrorCode =
   | "wrong_passphrase"
   | "broker_unavailable"
   | "broker_outdated"
+  | "needs_broker"
   | "upstream_unreachable"
   | "upstream_error"
   | "timeout"
@@ -213,6 +216,22 @@ export class AddressRefused extends AgentSecretsError {
   }
 }
 
+/** No grant gives this secret to exactly this command: its whole argument list, in this environment, unexpired. */
+export class CommandNotAllowed extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "command_not_allowed", stage: "policy", retryable: false, hint: undefined, ...details });
+    this.name = "CommandNotAllowed";
+  }
+}
+
+/** The command's program, or a file it names, is no longer the one that the owner granted. */
+export class CommandChanged extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "command_changed", stage: "policy", retryable: false, hint: undefined, ...details });
+    this.name = "CommandChanged";
+  }
+}
+
 /**
  * The policy is unsigned, altered, older than one seen before, or its deny overlay is missing: nothing is
  * permitted until the owner mends it.
@@ -318,6 +337,14 @@ export class BrokerOutdated extends AgentSecretsError {
   }
 }
 
+/** A child process with secrets is started by the broker alone, and this client runs in-process. */
+export class NeedsBroker extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "needs_broker", stage: "broker", retryable: false, hint: "AGENTSECRETS_ISOLATION=broker", ...details });
+    this.name = "NeedsBroker";
+  }
+}
+
 /** The host could not be resolved or connected, its TLS certificate does not verify, or it broke off. */
 export class UpstreamUnreachable extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
@@ -400,6 +427,8 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   budget_exhausted: BudgetExhausted,
   rate_limited: RateLimited,
   address_refused: AddressRefused,
+  command_not_allowed: CommandNotAllowed,
+  command_changed: CommandChanged,
   policy_invalid: PolicyInvalid,
   secret_not_found: SecretNotFound,
   store_locked: StoreLocked,
@@ -412,6 +441,7 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   wrong_passphrase: WrongPassphrase,
   broker_unavailable: BrokerUnavailable,
   broker_outdated: BrokerOutdated,
+  needs_broker: NeedsBroker,
   upstream_unreachable: UpstreamUnreachable,
   upstream_error: UpstreamError,
   timeout: Timeout,

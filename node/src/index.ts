@@ -4,6 +4,7 @@
  * `AgentSecrets` is the client, `SecretRef` the name of a secret; every error is an `AgentSecretsError`.
  */
 
+export { Child, type ChildExit } from "./child.js";
 export { AgentSecrets, Allowlist, Secrets } from "./client.js";
 export * from "./errors.js";
 export { CallResponse } from "./response.js";

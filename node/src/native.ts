@@ -68,6 +68,23 @@ export interface Completion {
   tail?: Tail | null;
   taken?: boolean | null;
   answer?: unknown;
+  child?: NativeChild | null;
+  exit?: { code?: number | null; signal?: number | null; stdout?: Buffer | null; stderr?: Buffer | null } | null;
+}
+
+/** A child as the native module takes it; -1 inherits a stream, -2 drops and -3 captures it. */
+export interface SpawnSpec {
+  argv: string[];
+  secrets: string[];
+  streams: number[];
+  variables?: string[] | undefined;
+  directory?: string | undefined;
+}
+
+export interface NativeChild {
+  readonly pid: number;
+  signal(signal: number): void;
+  wait(id: number): Refusal | null;
 }
 
 export interface Mailbox {
@@ -111,6 +128,7 @@ export interface NativeClient {
   call(id: number, call: CallSpec, bytes?: Uint8Array): Refusal | null;
   stream(id: number, call: CallSpec, bytes?: Uint8Array): Refusal | null;
   ask(id: number, what: Question, names?: string[], logs?: { last?: number; outcome?: string }): Refusal | null;
+  spawn(id: number, spec: SpawnSpec): Refusal | null;
   close(): void;
 }
 

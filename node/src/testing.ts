@@ -15,14 +15,15 @@
 import { STATUS_CODES } from "node:http";
 
 import type { Prepared } from "./body.js";
+import type { Child } from "./child.js";
 import type { AgentSecrets } from "./client.js";
-import { InvalidCall, type AgentSecretsError } from "./errors.js";
+import { InvalidCall, NeedsBroker, type AgentSecretsError } from "./errors.js";
 import { callOf, webResponse } from "./fetch.js";
 import { errorOf, native, type Head, type Tail } from "./native.js";
 import { prepare } from "./request.js";
 import { CallResponse } from "./response.js";
 import { StreamedResponse, type Chunks } from "./stream.js";
-import type { CallOptions, Checked, FetchOptions, GrantInfo, LogEntry, SecretInfo, Status } from "./types.js";
+import type { CallOptions, Checked, FetchOptions, GrantInfo, LogEntry, SecretInfo, SpawnOptions, Status } from "./types.js";
 
 /** A client's public face, whatever is behind it. */
 export type AgentSecretsLike = { [Name in keyof AgentSecrets]: Face<AgentSecrets[Name]> };
@@ -115,6 +116,11 @@ export class MockAgentSecrets implements AgentSecretsLike {
     const { head, chunks, redacted } = await this.#send(url, options);
     return webResponse(head, new CannedChunks(chunks, redacted));
   };
+
+  /** A mock starts no child. */
+  async spawn(_argv: readonly string[], _options?: SpawnOptions): Promise<Child> {
+    throw new NeedsBroker("a mock starts no child");
+  }
 
   async grants(_name?: string): Promise<GrantInfo[]> {
     return this.#answer("grants", []);

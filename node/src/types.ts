@@ -147,6 +147,24 @@ export interface Checked {
   readonly granted: boolean;
 }
 
+/** Where a stream of a child leads: where this process's own does, nowhere, or to a descriptor. */
+export type StreamOption = "inherit" | "ignore" | number;
+
+/** The choices of a child. */
+export interface SpawnOptions {
+  /** Only these secrets; every one granted to the command unless said. */
+  readonly secrets?: readonly Secret[] | undefined;
+  readonly stdin?: StreamOption | undefined;
+  readonly stdout?: StreamOption | "capture" | undefined;
+  readonly stderr?: StreamOption | "capture" | undefined;
+  /** Captures stdout and stderr for `wait`. */
+  readonly captureOutput?: boolean | undefined;
+  /** The working directory. */
+  readonly cwd?: string | URL | undefined;
+  /** The environment in place of this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>> | undefined;
+}
+
 /** A grant as it is listed. */
 export interface GrantInfo {
   readonly secret: string;
@@ -171,6 +189,14 @@ export interface GrantInfo {
   readonly limits: readonly string[];
   /** `active`, `expired` or `denied`. */
   readonly state: string;
+  /** Whether the value itself leaves, to every process of this user. */
+  readonly discloses?: boolean;
+  /** The command that is given the value. */
+  readonly command?: readonly string[];
+  /** The command's program. */
+  readonly program?: string;
+  /** The exec provider that is given the value. */
+  readonly provider?: string;
 }
 
 /** Where things stand. */
@@ -193,6 +219,8 @@ export interface Status {
   readonly secrets: number | null;
   readonly grants: number | null;
   readonly limits: number | null;
+  /** The secrets whose values leave by a door, to every process of this user. */
+  readonly disclosed?: readonly string[];
   readonly policySerial: number | null;
   /** Why selection or policy is not usable, where it is not. */
   readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;

@@ -105,14 +105,14 @@ export class Home {
   }
 
   /** Runs the executable as the owner: the passphrase comes by descriptor 3. */
-  owner(args, input) {
+  owner(args, input, last = []) {
     const path = join(this.dir, "passphrase");
     writeFileSync(path, `${this.passphrase}\n`, { mode: 0o600 });
     const fd = openSync(path, "r");
     // The descriptor is enough; nothing is left under a name.
     unlinkSync(path);
     try {
-      return this.run([...args, "--passphrase-fd", "3"], input, fd);
+      return this.run([...args, "--passphrase-fd", "3", ...last], input, fd);
     } finally {
       closeSync(fd);
     }
@@ -133,6 +133,11 @@ export class Home {
 
   allow(name, ...options) {
     this.owner(["allow", name, this.upstream.origin, ...options]);
+  }
+
+  /** Gives a secret to a command. */
+  allowCommand(name, ...argv) {
+    this.owner(["allow", name], "", ["--command", "--", ...argv]);
   }
 
   client(options = {}) {

@@ -139,12 +139,12 @@ class World:
             raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr.decode()}")
         return done.stdout.decode()
 
-    def owner(self, *arguments: str, value: bytes = b"") -> str:
+    def owner(self, *arguments: str, value: bytes = b"", last: tuple[str, ...] = ()) -> str:
         reader, writer = os.pipe()
         try:
             os.write(writer, self._passphrase.encode() + b"\n")
             os.close(writer)
-            return self.run(*arguments, "--passphrase-fd", str(reader), value=value, pass_fds=(reader,))
+            return self.run(*arguments, "--passphrase-fd", str(reader), *last, value=value, pass_fds=(reader,))
         finally:
             os.close(reader)
 
@@ -157,6 +157,10 @@ class World:
             self.owner("allow", name, *grant)
         self.values[name] = raw.decode("latin-1")
         return self.values[name]
+
+    def allow_command(self, name: str, *argv: str) -> None:
+        """Give a secret to a command."""
+        self.owner("allow", name, last=("--command", "--", *argv))
 
     def stop(self) -> None:
         self.run("broker", "stop")

@@ -4,6 +4,7 @@
 //! A binding converts the host's objects to these types and back, and decides nothing.
 
 mod ask;
+mod child;
 mod client;
 mod describe;
 mod drive;
@@ -16,6 +17,7 @@ mod runtime;
 pub use agentsecrets::response::Buffered;
 pub use agentsecrets::{Body, Call, Error, ErrorCode, Result, SecretRef};
 pub use ask::{Ask, LogsFilter};
+pub use child::{Child, Ended, SpawnDescription, StreamDescription};
 pub use client::{Client, Options, Stream};
 pub use describe::{BodyDescription, CallDescription, PartDescription, Place};
 pub use drive::{Step, drive};

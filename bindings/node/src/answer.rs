@@ -1,12 +1,13 @@
 //! What comes of work, and how JavaScript sees it.
 
 use agentsecrets::response::{Buffered, Response};
-use agentsecrets_bridge::Error;
+use agentsecrets_bridge::{Ended, Error};
 use bytes::Bytes;
 use http::HeaderMap;
 use napi_derive::napi;
 use serde_json::Value;
 
+use crate::child::{Exit, NativeChild};
 use crate::piece::Piece;
 use crate::refusal::Refusal;
 use crate::stream::BodyStream;
@@ -21,6 +22,8 @@ pub(crate) enum Outcome {
     /// Whether a piece of a request body was taken.
     Taken(bool),
     Answer(Value),
+    Spawned(NativeChild),
+    Exited(Ended),
 }
 
 /// What came of the work of this id; one field beside `id` is set.
@@ -45,6 +48,10 @@ pub struct Completion {
     pub taken: Option<bool>,
     /// The answer to a question.
     pub answer: Option<Value>,
+    /// A child that was started.
+    pub child: Option<NativeChild>,
+    /// How a child ended.
+    pub exit: Option<Exit>,
 }
 
 /// A response before its body.
@@ -109,6 +116,8 @@ impl Completion {
             Outcome::Ended(tail) => completion.tail = Some(tail),
             Outcome::Taken(taken) => completion.taken = Some(taken),
             Outcome::Answer(answer) => completion.answer = Some(answer),
+            Outcome::Spawned(child) => completion.child = Some(child),
+            Outcome::Exited(ended) => completion.exit = Some(Exit::of(ended)),
         }
         completion
     }

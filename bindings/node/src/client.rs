@@ -12,6 +12,7 @@ use napi_derive::napi;
 
 use crate::answer::{Head, Outcome};
 use crate::call::{CallSpec, milliseconds, parse};
+use crate::child::{NativeChild, SpawnSpec};
 use crate::mailbox::{Mailbox, Shared};
 use crate::refusal::Refusal;
 use crate::stream::BodyStream;
@@ -127,6 +128,16 @@ impl NativeClient {
         }))
     }
 
+    /// Has the broker start a granted command; the child is delivered.
+    #[napi]
+    pub fn spawn(&self, id: u32, spec: SpawnSpec) -> Option<Refusal> {
+        refused(guard(|| {
+            let (client, said, mailbox) = (self.opened()?, spec.read(), Arc::clone(&self.mailbox));
+            let work = async move { Ok(Outcome::Spawned(NativeChild::new(client.spawn(said).await?, mailbox))) };
+            self.mailbox.begin(id, work)
+        }))
+    }
+
     /// Lets the client go. Later calls are refused; those under way are not touched.
     #[napi]
     pub fn close(&mut self) {
@@ -157,6 +168,6 @@ fn question(what: &str, names: Vec<String>, logs: Option<LogsOptions>) -> Result
     })
 }
 
-fn refused(begun: Result<()>) -> Option<Refusal> {
+pub(crate) fn refused(begun: Result<()>) -> Option<Refusal> {
     begun.err().map(|error| Refusal::from(&error))
 }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod call;
+mod child;
 mod client;
 mod feed;
 mod mailbox;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agentsecrets_bridge::{self as bridge, LogsFilter, Options};
+use agentsecrets_bridge::{self as bridge, LogsFilter, Options, SpawnDescription};
 use pyo3::prelude::*;
 
+use crate::child::Child;
 use crate::error::raise;
 use crate::request::{Request, parse_timeout};
 use crate::response::{Response, Stream};
@@ -59,6 +60,21 @@ impl Client {
         let mut sources = Sources::new(feeds, iterators);
         let stream = wait(py, &mut sources, self.inner.stream(call))?;
         Stream::new(stream, sources).map_err(|error| raise(py, &error))
+    }
+
+    /// Has the broker start a granted command.
+    fn spawn(
+        &self,
+        py: Python<'_>,
+        argv: Vec<String>,
+        secrets: Vec<String>,
+        streams: [Option<i32>; 3],
+        variables: Option<Vec<(String, String)>>,
+        directory: Option<PathBuf>,
+    ) -> PyResult<Child> {
+        let streams = streams.map(crate::child::stream);
+        let said = SpawnDescription { argv, secrets, streams, variables, directory };
+        wait(py, &mut Sources::default(), self.inner.spawn(said)).map(Child)
     }
 
     /// Asks, and waits for the answer: dicts and lists with the names of the core's types.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use agentsecrets_bridge as bridge;
 use pyo3::prelude::*;
 
+mod child;
 mod client;
 mod completions;
 mod error;
@@ -25,6 +26,8 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 mod _native {
     use super::*;
 
+    #[pymodule_export]
+    use super::child::Child;
     #[pymodule_export]
     use super::client::{Ask, Client};
     #[pymodule_export]

@@ -132,6 +132,8 @@ fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + 
         ready();
         let how = until_told(&listener, told).await;
         listener.close();
+        // A child has a value: it ends with what let it out, and its record is closed first.
+        listener.end_children().await;
         if how != Finish::Lock {
             // Locking ends calls too: what it promises is that no value is in memory any more.
             listener.drain(DRAIN).await;

@@ -76,7 +76,8 @@ impl Listener {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .max_headers(MAX_HEADERS)
-                .serve_connection(TokioIo::new(stream), answer);
+                .serve_connection(TokioIo::new(stream), answer)
+                .with_upgrades();
             let mut connection = std::pin::pin!(connection);
             let is_closing = tokio::select! {
                 _ = connection.as_mut() => false,
@@ -95,6 +96,12 @@ impl Listener {
     pub(crate) fn close(&self) {
         let _ = std::fs::remove_file(&self.path);
         self.closing.send_replace(true);
+    }
+
+    /// Ends every child that was given a value.
+    pub(crate) async fn end_children(&self) {
+        let service = self.service.clone();
+        let _ = tokio::task::spawn_blocking(move || service.end_children()).await;
     }
 
     /// Waits until the calls under way have ended.

@@ -1,5 +1,7 @@
 //! `allow`: the owner lets a secret go somewhere.
 
+mod door;
+
 use agentsecrets::owner::{self, PolicyAct};
 use agentsecrets::{Label, Result, SecretName};
 use clap::Args;
@@ -16,13 +18,20 @@ use crate::render::{Outcome, Output, Paint};
 agentsecrets allow GMAP_KEY maps.googleapis.com --slot query:key --method GET\n  \
 agentsecrets allow CLIENT_SECRET 'https://auth.example.com/oauth/token' --slot form:client_secret --expires 30d\n  \
 agentsecrets allow DEV_KEY http://localhost:9000\n  \
-agentsecrets allow STRIPE_KEY api.stripe.com --agent billing-bot")]
+agentsecrets allow STRIPE_KEY api.stripe.com --agent billing-bot\n  \
+agentsecrets allow STRIPE_KEY --command -- stripe listen   # discloses it; run and placeholders do not")]
 pub(crate) struct Allow {
     /// The secret
     name: String,
     /// Where it may go: api.example.com, *.example.com, https://host/v1/*, http://localhost:9000
-    #[arg(required = true, value_name = "RULE")]
+    #[arg(required_unless_present_any = ["command", "provider"], value_name = "RULE")]
     rules: Vec<String>,
+    /// Give the value itself to exactly this command, named whole after -- (DISCLOSES it to every process of this user)
+    #[arg(long, conflicts_with_all = ["provider", "methods", "paths", "slots", "private", "permit_headers"])]
+    command: bool,
+    /// Give the value itself to this exec provider (DISCLOSES it to every process of this user)
+    #[arg(long, value_name = "P", conflicts_with_all = ["rules", "methods", "paths", "slots", "private", "permit_headers"])]
+    provider: Option<String>,
     /// Only this method; may be repeated (any method unless said)
     #[arg(long = "method", value_name = "M")]
     methods: Vec<String>,
@@ -63,6 +72,10 @@ impl Allow {
         let place = Place { project: self.project.clone(), environment: None };
         let mut session = Session::with_owner(&place, self.passphrase.passphrase_fd)?;
         let (project, _) = session.in_use()?;
+        let environment = self.environment.as_deref().map(Label::parse).transpose()?;
+        if let Some(door) = self.door(&project, &name, environment.clone())? {
+            return door::allow(&mut session, door, output);
+        }
         let allow = owner::Allow {
             project,
             name,
@@ -70,7 +83,7 @@ impl Allow {
             paths: self.paths.clone(),
             slots: self.slots.clone(),
             methods: self.methods.clone(),
-            environment: self.environment.as_deref().map(Label::parse).transpose()?,
+            environment,
             expires: self.expires.clone(),
             private: self.private,
             permit_headers: self.permit_headers.clone(),
@@ -80,6 +93,16 @@ impl Allow {
         let said = grant(&mut session, allow)?;
         output.show(&json!({ "allowed": said }), |output| tell(output, &said))?;
         Ok(OK)
+    }
+
+    /// What is asked for where the value itself is to leave.
+    fn door(&self, project: &Label, name: &SecretName, environment: Option<Label>) -> Result<Option<owner::AllowDoor>> {
+        let door = match &self.provider {
+            Some(provider) => owner::AllowDoor::provider(project.clone(), name.clone(), Label::parse(provider)?),
+            None if self.command => door::of_command(project, name, &self.rules)?,
+            None => return Ok(None),
+        };
+        door.in_environment(environment).for_a_time(self.expires.clone()).map(Some)
     }
 }
 

@@ -24,6 +24,7 @@ impl Grants {
         let session = Session::open(&self.place)?;
         let grants = session.wait(session.client.grants(name))?;
         output.show(&grants, |output| tell(output, &grants))?;
+        warn(output, &grants);
         if grants.is_empty() && !output.is_json() {
             output
                 .note("No secret may go anywhere. The owner permits it with: agentsecrets allow NAME api.example.com");
@@ -38,6 +39,14 @@ pub(crate) fn tell(output: &Output, grants: &[GrantInfo]) -> std::io::Result<()>
         return Ok(());
     }
     output.table(&["SECRET", "MAY GO TO", "AS", "METHODS", "LIMITS", "STATE"], grants.iter().map(row).collect())
+}
+
+/// Says in red which values leave by a door.
+fn warn(output: &Output, grants: &[GrantInfo]) {
+    for grant in grants.iter().filter(|grant| grant.discloses && grant.state == "active" && !output.is_json()) {
+        output
+            .danger(&format!("{} for {} DISCLOSES the value to every process of this user", grant.secret, grant.rule));
+    }
 }
 
 fn row(grant: &GrantInfo) -> Vec<String> {
@@ -55,6 +64,9 @@ fn row(grant: &GrantInfo) -> Vec<String> {
     }
     if let Some(end) = grant.expires {
         limits.push(format!("until {}", moment(end)));
+    }
+    if grant.discloses {
+        limits.push("DISCLOSES the value".to_owned());
     }
     if grant.private {
         limits.push("private addresses too".to_owned());

@@ -8,7 +8,9 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod deny;
 pub(crate) mod doctor;
+pub(crate) mod env;
 pub(crate) mod environment;
+pub(crate) mod exec;
 pub(crate) mod grants;
 pub(crate) mod init;
 pub(crate) mod limit;
@@ -50,6 +52,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Call(call) => call.run(output),
         Command::Run(run) => run.run(output),
         Command::Proxy(proxy) => proxy.run(output),
+        Command::Env(env) => env.run(output),
+        Command::Exec(exec) => exec.run(output),
         Command::Logs(logs) => logs.run(output),
         Command::Status(status) => status.run(output),
         Command::Doctor(doctor) => doctor.run(output),

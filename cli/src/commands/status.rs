@@ -20,6 +20,11 @@ impl Status {
         let session = Session::open(&self.place)?;
         let status = session.wait(session.client.status())?;
         output.show(&status, |output| output.pairs(&pairs(&status)))?;
+        if !status.disclosed.is_empty() && !output.is_json() {
+            let names: Vec<&str> = status.disclosed.iter().map(agentsecrets::SecretName::as_str).collect();
+            let names = names.join(", ");
+            output.danger(&format!("a grant DISCLOSES to every process of this user: {names} (agentsecrets grants)"));
+        }
         if let (Some(problem), false) = (&status.problem, output.is_json()) {
             output.warn(&problem.message);
             if let Some(hint) = &problem.hint {

@@ -106,7 +106,7 @@ fn every_answer_has_its_schema() {
     assert!(of(stage.json(["secrets", "check", "KEY"])).contains("granted name present"));
     assert_eq!(
         of(stage.json(["grants"])),
-        "agent approve environment expires limits methods permit_headers private project rule secret slots state"
+        "agent approve discloses environment expires limits methods permit_headers private project rule secret slots state"
     );
     stage.owner(["agent", "register", "bot"]).ok();
     stage.owner(["agent", "token", "issue", "bot", "--token-fd", "2"]).ok();
@@ -235,7 +235,7 @@ fn help_names_the_commands_there_are_and_no_other() {
         .collect();
     assert_eq!(
         commands.join(" "),
-        "init secrets allow approve deny grants agent limit trust call run proxy logs status doctor lock unlock project environment broker completions"
+        "init secrets allow approve deny grants agent limit trust call run proxy env exec logs status doctor lock unlock project environment broker completions"
     );
     assert!(stage.agent(["secrets", "set", "--help"]).ok().stdout.contains("Examples:"));
 }

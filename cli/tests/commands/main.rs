@@ -5,6 +5,8 @@ mod answers;
 mod approvals;
 mod authority;
 mod call;
+mod door_terminal;
+mod doors;
 mod dotenv;
 mod first_time;
 mod limits;

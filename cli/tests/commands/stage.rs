@@ -65,7 +65,12 @@ impl Stage {
 
     /// The executable with this stage's home and no terminal.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(EXECUTABLE);
+        self.program(EXECUTABLE, arguments)
+    }
+
+    /// Another program in the same surroundings.
+    pub(crate) fn program<S: AsRef<OsStr>>(&self, name: &str, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(name);
         command.args(arguments).env_clear().env("AGENTSECRETS_HOME", self.home()).env("HOME", self.root.path());
         command.current_dir(self.path("work"));
         // SAFETY: setsid is async-signal-safe; the child leaves the terminal that the tests may run at.
@@ -98,6 +103,11 @@ impl Stage {
         self.with_passphrase(arguments, stdin, &self.passphrase)
     }
 
+    /// Runs with the owner's passphrase, its flag before words that end the line.
+    pub(crate) fn owner_before(&self, arguments: &[&str], last: &[&str]) -> Ran {
+        self.passed(self.command(arguments), last, b"", &self.passphrase)
+    }
+
     /// Runs with any passphrase on a descriptor.
     pub(crate) fn with_passphrase<S: AsRef<OsStr>>(
         &self,
@@ -105,11 +115,14 @@ impl Stage {
         stdin: &[u8],
         passphrase: &str,
     ) -> Ran {
+        self.passed(self.command(arguments), &[], stdin, passphrase)
+    }
+
+    fn passed(&self, mut command: Command, last: &[&str], stdin: &[u8], passphrase: &str) -> Ran {
         let (reader, mut writer) = std::io::pipe().expect("pipe");
         writer.write_all(format!("{passphrase}\n").as_bytes()).expect("written");
         drop(writer);
-        let mut command = self.command(arguments);
-        command.args(["--passphrase-fd", &PASSPHRASE_FD.to_string()]);
+        command.args(["--passphrase-fd", &PASSPHRASE_FD.to_string()]).args(last);
         let reader = OwnedFd::from(reader);
         // SAFETY: dup2 is async-signal-safe, and the descriptor lives until the child has been started.
         unsafe {

@@ -57,6 +57,28 @@ impl Terminal {
         self.screen.write_all(format!("{text}\n").as_bytes()).expect("typed");
     }
 
+    /// The command's process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Gives the terminal another size; the kernel tells who is in its foreground.
+    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // SAFETY: the pointer leads to a live local.
+        assert_eq!(unsafe { libc::ioctl(self.screen.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) }, 0);
+    }
+
+    /// Whether the terminal edits lines and makes signals, as it does unless a program wants every key.
+    pub(crate) fn is_cooked(&self) -> bool {
+        // SAFETY: an all-zero termios is a valid one, and a live local.
+        unsafe {
+            let mut settings: libc::termios = std::mem::zeroed();
+            assert_eq!(libc::tcgetattr(self.screen.as_raw_fd(), &raw mut settings), 0);
+            settings.c_lflag & (libc::ICANON | libc::ISIG | libc::ECHO) == libc::ICANON | libc::ISIG | libc::ECHO
+        }
+    }
+
     /// Waits for the end; gives the exit code and everything that was shown.
     pub(crate) fn end(mut self) -> (i32, String) {
         let started = Instant::now();

@@ -159,7 +159,11 @@ impl Link {
         self.over(connection, request).await.map_err(Unsent::into_error)
     }
 
-    async fn connect(&self) -> Result<Connection> {
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(super) async fn connect(&self) -> Result<Connection> {
         match Connection::open(&self.socket).await {
             Ok(connection) => Ok(connection),
             Err(error) if error.code() == ErrorCode::BrokerUnavailable && error.retryable() => {

@@ -1,15 +1,20 @@
 //! The engine behind a socket, and the way to it.
 //!
 //! `protocol` is what crosses the socket, `link` the client side with its pool, `start` how a broker comes to be,
-//! `serve` the engine's side, `peer` what the kernel says of who is there.
+//! `serve` the engine's side, `peer` what the kernel says of who is there, `door` the conversation around a child and
+//! `descriptors` what crosses with it.
 
 mod connection;
+mod descriptors;
+mod door;
+mod incoming;
 mod link;
 mod peer;
 mod protocol;
 mod serve;
 mod start;
 
+pub(crate) use door::Door;
 pub(crate) use link::Link;
 pub use peer::{check_peer, socket_address};
 pub use protocol::Finish;

@@ -31,6 +31,10 @@ pub(crate) const ASK_PATH: &str = "/v1/ask";
 /// Where values are put.
 pub(crate) const SET_PATH: &str = "/v1/set";
 pub(crate) const SET_MANY_PATH: &str = "/v1/set-many";
+/// Where a door is asked for: the connection becomes a conversation.
+pub(crate) const DOOR_PATH: &str = "/v1/door";
+/// What it becomes.
+pub(crate) const DOOR_PROTOCOL: &str = "agentsecrets-door";
 /// Where a broker is told to end: locked for good, or only stopped.
 pub(crate) const FINISH_PATH: &str = "/v1/finish";
 

@@ -1,39 +1,39 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response as HttpResponse, StatusCode, header};
 use http_body::{Frame, SizeHint};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
+use super::incoming::{limited, many, received};
 use super::peer::peer_pid;
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH, SET_PATH, TAIL,
-    TailHeader, broken, json_header, status_of,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, DOOR_PATH, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH,
+    SET_PATH, TAIL, TailHeader, broken, json_header, status_of,
 };
-use crate::call::{Auth, Body, ByteStream, Style};
-use crate::control::{Question, SetManyRequest, SetRequest, WireError};
+use crate::call::{Auth, Style};
+use crate::control::{Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::resolve::SecretInput;
+use crate::release::DoorRequest;
+use crate::resolve::{SecretInput, in_background};
 use crate::response::{Response, SafeBody};
 
-/// The longest question, in bytes: names and rules, never bodies.
-const MAX_QUESTION: usize = 1 << 20;
-/// The most values that are set at once, in bytes.
-const MAX_SET: usize = 64 << 20;
-/// The longest body kept for a retry or redirect, in bytes; a longer one is passed on as it comes.
-const MAX_REPLAYED: u64 = 8 << 20;
-/// The longest body that a value is written into, in bytes.
-const MAX_EDITED: u64 = 64 << 20;
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
+
+/// The longest request for a door, in bytes: it holds the caller's environment.
+const MAX_DOOR: usize = 4 << 20;
+/// How long the descriptors of a door may take to come.
+const PASSING: Duration = Duration::from_secs(5);
 
 /// The engine as it answers on the socket.
 #[derive(Clone)]
@@ -58,7 +58,9 @@ impl Service {
 
     /// Answers one request; an error is an answer too.
     pub async fn answer(&self, request: Request<Incoming>) -> HttpResponse<AnswerBody> {
-        let answered = if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
+        let answered = if request.uri().path() == DOOR_PATH && request.headers().contains_key(header::UPGRADE) {
+            self.door(request).await
+        } else if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
             self.call(request).await
         } else {
             self.question(request).await
@@ -74,6 +76,28 @@ impl Service {
         call.body = received(request.into_body(), whole, edited).await?;
         let response = self.engine.call(call, &selection, self.peer).await?;
         answer(response, &asked, buffered).await
+    }
+
+    /// Agrees to a conversation about a door; everything else, a refusal too, is said in it.
+    async fn door(&self, mut request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
+        let body = Limited::new(request.body_mut(), MAX_DOOR).collect().await;
+        let body = body.map_err(|_| broken("the request is too long, or broke off"))?.to_bytes();
+        let said: DoorRequest = serde_json::from_slice(&body).map_err(|_| broken("the request is not readable"))?;
+        let (answer, stream) = super::door::agree(request);
+        let engine = Arc::clone(&self.engine);
+        tokio::spawn(async move {
+            let wanted = said.descriptors();
+            let received = in_background(receiving(stream.await?, wanted)).await?;
+            engine.door(said, received.1, received.0).await;
+            Result::<()>::Ok(())
+        });
+        let (parts, ()) = answer.into_parts();
+        Ok(assembled(parts.status, parts.headers, AnswerBody(State::Done)))
+    }
+
+    /// Ends every child that was given a value.
+    pub fn end_children(&self) {
+        self.engine.end_children();
     }
 
     async fn question(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
@@ -93,7 +117,7 @@ impl Service {
                     .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, SET_MANY_PATH) => {
-                let (said, values) = parse_many(&collected(body, MAX_SET).await?)?;
+                let (said, values) = many(body).await?;
                 serde_json::to_value(self.engine.set_many(&said, values).await?)
                     .map_err(|_| broken("an answer cannot be written"))?
             }
@@ -110,6 +134,20 @@ impl Service {
         };
         let text = serde_json::to_vec(&value).map_err(|_| broken("an answer cannot be written"))?;
         Ok(plain(StatusCode::OK, HeaderMap::new(), text.into()))
+    }
+}
+
+/// Waits, but not for ever, for the descriptors that follow.
+fn receiving(
+    stream: UnixStream,
+    wanted: usize,
+) -> impl FnOnce() -> Result<(UnixStream, Vec<OwnedFd>)> + Send + 'static {
+    move || {
+        let failed = |_| broken("the descriptors did not come");
+        stream.set_read_timeout(Some(PASSING)).map_err(failed)?;
+        let passed = super::descriptors::receive(&stream, wanted).map_err(failed)?;
+        stream.set_read_timeout(None).map_err(failed)?;
+        Ok((stream, passed))
     }
 }
 
@@ -187,66 +225,6 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
 
 fn in_body(auth: &Auth) -> bool {
     matches!(auth.style(), Style::BodyField | Style::FormField)
-}
-
-/// The caller's body: read first where the caller has it whole and it is to be edited or may be sent again, else as it
-/// comes through the socket.
-async fn received(body: Incoming, whole: bool, edited: bool) -> Result<Body> {
-    match http_body::Body::size_hint(&body).exact() {
-        Some(0) => Ok(Body::Empty),
-        Some(length) if whole && length <= if edited { MAX_EDITED } else { MAX_REPLAYED } => {
-            let whole = body.collect().await.map_err(|_| broken("the caller's body broke off"))?;
-            Ok(Body::Bytes(whole.to_bytes()))
-        }
-        length => Ok(Body::Stream { chunks: ByteStream::new(Received(body)), length }),
-    }
-}
-
-struct Received(Incoming);
-
-impl Stream for Received {
-    type Item = std::io::Result<Bytes>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            match ready!(http_body::Body::poll_frame(Pin::new(&mut self.0), cx)) {
-                None => return Poll::Ready(None),
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => return Poll::Ready(Some(Ok(data))),
-                    Err(_trailers) => {}
-                },
-                Some(Err(_)) => return Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionAborted.into()))),
-            }
-        }
-    }
-}
-
-/// The names of a request and the values behind them.
-fn parse_many(whole: &[u8]) -> Result<(SetManyRequest, Vec<SecretInput>)> {
-    let cut = || broken("the values are cut off");
-    let (length, rest) = whole.split_first_chunk::<4>().ok_or_else(cut)?;
-    let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;
-    let (text, mut rest) = rest.split_at_checked(length).ok_or_else(cut)?;
-    let said: SetManyRequest = serde_json::from_slice(text).map_err(|_| broken("the set request is not readable"))?;
-    let mut values = Vec::with_capacity(said.lengths.len());
-    for length in &said.lengths {
-        let (value, after) = rest.split_at_checked(*length).ok_or_else(cut)?;
-        values.push(SecretInput::from_bytes(value.to_vec())?);
-        rest = after;
-    }
-    if rest.is_empty() { Ok((said, values)) } else { Err(broken("there are more values than names")) }
-}
-
-async fn limited(body: Incoming) -> Result<Bytes> {
-    collected(body, MAX_QUESTION).await
-}
-
-async fn collected(body: Incoming, limit: usize) -> Result<Bytes> {
-    match Limited::new(body, limit).collect().await {
-        Ok(whole) => Ok(whole.to_bytes()),
-        Err(why) if why.is::<LengthLimitError>() => Err(broken("the question is too long")),
-        Err(_) => Err(broken("the question broke off")),
-    }
 }
 
 /// An answer's body on its way to the caller, with what is known only at its end as a trailer field.

@@ -159,8 +159,13 @@ impl Engine {
                 (false, false) => "active",
             }
             .to_owned(),
+            discloses: false,
+            command: None,
+            program: None,
+            provider: None,
         };
-        Ok(loaded.document.grants.iter().filter(own).map(info).collect())
+        let doors = super::doors::listed(&loaded, &place, name, now);
+        Ok(loaded.document.grants.iter().filter(own).map(info).chain(doors).collect())
     }
 
     fn environments(&self, place: &Place) -> Result<Vec<EnvironmentInfo>> {
@@ -263,8 +268,15 @@ impl Engine {
         let at = place.as_ref().ok();
         let secrets = at.and_then(|place| Some(self.vault().ok()?.list(&place.in_store()).ok()?.len()));
         let grants = loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
-            loaded.document.grants.iter().filter(|grant| grant.project == place.project_id).count()
+            let own = loaded.document.grants.iter().filter(|grant| grant.project == place.project_id).count();
+            own + loaded.document.doors.iter().filter(|door| door.project == place.project_id).count()
         });
+        let disclosed = loaded
+            .as_ref()
+            .ok()
+            .zip(at)
+            .map(|(loaded, place)| super::doors::disclosed(loaded, place))
+            .unwrap_or_default();
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             home: self.home.root().display().to_string(),
@@ -283,6 +295,7 @@ impl Engine {
             limits: loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
                 loaded.document.limits.iter().filter(|limit| limit.subject.project == place.project_id).count()
             }),
+            disclosed,
             policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
             problem: loaded
                 .as_ref()

@@ -73,7 +73,20 @@ impl Needles {
         resolved: &Resolved,
         forms: &[WireForm],
     ) -> Result<Arc<Scanner>> {
-        self.remember(resolved);
+        self.scanner_of(vault, loaded, place, visible, resolved.values(), forms).await
+    }
+
+    /// The scanner for what comes back from whoever was given these values.
+    pub(crate) async fn scanner_of<'v>(
+        &self,
+        vault: &Arc<Vault>,
+        loaded: &Loaded,
+        place: &Place,
+        visible: Option<HashSet<SecretName>>,
+        values: impl Iterator<Item = (&'v SecretName, &'v Arc<SecretValue>)> + Clone,
+        forms: &[WireForm],
+    ) -> Result<Arc<Scanner>> {
+        self.remember(values.clone());
         let key = Key {
             policy: loaded.id,
             generation: vault.generation()?,
@@ -81,7 +94,7 @@ impl Needles {
             environment: place.environment.clone(),
             visible,
         };
-        let weak = resolved.values().any(|(_, value)| value.len() < MIN_VALUE);
+        let weak = values.clone().any(|(_, value)| value.len() < MIN_VALUE);
         if let (false, Some(scanner)) = (weak, self.built(&key)) {
             return Ok(scanner);
         }
@@ -94,9 +107,9 @@ impl Needles {
     }
 
     /// Adds what this call injects.
-    fn remember(&self, resolved: &Resolved) {
+    fn remember<'v>(&self, values: impl Iterator<Item = (&'v SecretName, &'v Arc<SecretValue>)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (name, value) in resolved.values() {
+        for (name, value) in values {
             state
                 .injected
                 .entry(Arc::as_ptr(value) as usize)

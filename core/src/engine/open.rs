@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::owner::{self, Unlocked};
 use crate::policy::{Anchor, Permitted};
+use crate::release::Running;
 use crate::secret_ref::Scope;
 use crate::store::{self, Vault};
 
@@ -28,6 +29,8 @@ pub struct Engine {
     pub(super) waiting: Waiting,
     pub(super) files: Files,
     pub(super) current: Mutex<Option<Current>>,
+    /// The children that were given values.
+    pub(super) running: Running,
     opened: Option<Opened>,
 }
 
@@ -91,6 +94,7 @@ impl Engine {
             needles: Needles::default(),
             waiting: Waiting::default(),
             current: Mutex::new(None),
+            running: Running::default(),
             opened,
         }))
     }

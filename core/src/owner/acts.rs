@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::allow_door::AllowDoor;
 use super::limit_act::SetLimit;
 use super::log_settings::LogsChange;
 use super::policy_file;
@@ -19,6 +20,8 @@ use crate::secret_ref::{Label, SecretName};
 pub enum PolicyAct {
     /// A secret may go to places.
     Allow(Allow),
+    /// A command or a provider is given a value.
+    AllowDoor(AllowDoor),
     /// Upstream TLS trusts the certificates of this PEM text.
     Trust {
         /// One certificate or more.
@@ -127,6 +130,7 @@ impl PolicyAct {
     pub(crate) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
         match self {
             Self::Allow(allow) => allow.apply(document, now),
+            Self::AllowDoor(allow) => Ok(vec![allow.apply(document, now)?]),
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
@@ -268,6 +272,6 @@ fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {
     document.project_named(project).map(|found| found.id).ok_or_else(|| no_project(project))
 }
 
-fn no_project(name: &Label) -> Error {
+pub(super) fn no_project(name: &Label) -> Error {
     Error::new(ErrorCode::ProjectNotFound, format!("there is no project {name}"))
 }

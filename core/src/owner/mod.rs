@@ -4,6 +4,7 @@
 //! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
 
 mod acts;
+mod allow_door;
 mod approval;
 mod counter_file;
 mod deny_file;
@@ -19,6 +20,7 @@ mod signer;
 mod token;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
+pub use allow_door::AllowDoor;
 pub use keys::Unlocked;
 pub use limit_act::SetLimit;
 pub use log_settings::{AnchorPlace, LogSettings, LogsChange, log_settings};

@@ -218,6 +218,15 @@ impl Policy {
         })
     }
 
+    /// Whether this agent, or none, may open a door of the project.
+    pub(crate) fn check_at_door(&self, project: Uuid, name: &Label, agent: Option<&Agent>) -> Result<()> {
+        match agent {
+            Some(agent) if agent.project == project => Ok(()),
+            None if !self.guarded.contains(&project) => Ok(()),
+            agent => Err(stranger(name, agent)),
+        }
+    }
+
     /// A token counts in the project its agent is registered in; where agents are registered, nobody else calls.
     fn check_agent(&self, asked: &Asked<'_>, project: Uuid, name: &Label) -> Result<()> {
         let free = !self.guarded.contains(&project);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::Agent;
+use super::door::Door;
 use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
@@ -36,6 +37,9 @@ pub(crate) struct Document {
     pub(crate) links: Vec<Link>,
     /// Which secret may go where.
     pub(crate) grants: Vec<Grant>,
+    /// Which value is given to which command or provider.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) doors: Vec<Door>,
     /// The coarser gate: once made, it binds.
     pub(crate) allowlist: Option<Vec<Rule>>,
     /// Extra roots for upstream TLS.
@@ -128,6 +132,7 @@ impl Document {
             projects: vec![project],
             links: Vec::new(),
             grants: Vec::new(),
+            doors: Vec::new(),
             allowlist: None,
             trust: Vec::new(),
             audit: AuditSettings::default(),
@@ -209,6 +214,9 @@ impl Document {
         }
         if !self.limits_are_sound() {
             return Err(invalid("the policy limits what it does not have"));
+        }
+        if !self.doors.iter().all(|door| known(door.project)) {
+            return Err(invalid("the policy has a door of no project"));
         }
         Ok(())
     }

@@ -200,7 +200,7 @@ fn kept(grant: &Grant, methods: bool) -> Vec<(&'static str, String)> {
 }
 
 /// A word as a POSIX shell takes it, or `None` where it holds something that does not belong on a terminal.
-fn quoted(word: &str) -> Option<String> {
+pub(super) fn quoted(word: &str) -> Option<String> {
     let tame = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match word {
         _ if !word.chars().all(is_plain) => None,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::call::Injection;
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::log_safe::SafeUrl;
-use crate::policy::Permitted;
+use crate::policy::{Passage, Permitted};
 use crate::secret_ref::SecretName;
 use crate::send::AddressScope;
 use crate::store::{self, Vault};
@@ -31,7 +31,7 @@ pub(crate) struct Resolved {
 
 impl Resolved {
     /// Names and values, in the order of the call's injections.
-    pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Arc<SecretValue>)> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&SecretName, &Arc<SecretValue>)> + Clone {
         self.permitted.checked().iter().map(|checked| &checked.secret).zip(&self.values)
     }
 
@@ -70,6 +70,25 @@ pub(crate) async fn resolve(vault: &Arc<Vault>, workspace: Uuid, permitted: Perm
     }
     Ok(Resolved { permitted, values })
 }
+
+/// Opens the values that a door lets out, each with its own `secret_not_found`, `store_unavailable` or
+/// `store_corrupted`.
+///
+/// # Errors
+/// `internal` where reading was interrupted.
+pub(crate) async fn release(
+    vault: &Arc<Vault>,
+    workspace: Uuid,
+    passage: &Passage,
+) -> Result<Vec<(SecretName, Result<Arc<SecretValue>>)>> {
+    let place = store::Place { workspace, project: passage.project(), environment: passage.environment().clone() };
+    let (vault, names) = (Arc::clone(vault), passage.secrets().to_vec());
+    let open = move |name: SecretName| (name.clone(), vault.value(&place, &name));
+    in_background(move || Ok(names.into_iter().map(open).collect())).await
+}
+
+/// A name and the value that leaves by a door.
+pub(crate) type Released = (SecretName, Arc<SecretValue>);
 
 /// Runs what may wait for a disk or a keychain where waiting stops nobody else.
 pub(crate) async fn in_background<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -11,6 +11,7 @@ mod bad_input;
 mod bodies;
 mod broker;
 mod calls;
+mod doors;
 mod placeholders;
 mod policy;
 mod redaction;

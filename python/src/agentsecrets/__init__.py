@@ -15,6 +15,7 @@ from .client import AgentSecrets
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ._headers import Headers
+    from ._process import Process
     from ._response import AsyncStreamResponse, Response, StreamResponse
     from ._sse import Event
     from .aio import AsyncAgentSecrets
@@ -30,11 +31,14 @@ if TYPE_CHECKING:
         BrokerUnavailable,
         BudgetExhausted,
         Cancelled,
+        CommandChanged,
+        CommandNotAllowed,
         DestinationNotAllowed,
         HeaderNotAllowed,
         Internal,
         InvalidCall,
         InvalidValue,
+        NeedsBroker,
         NothingToInject,
         NotInitialized,
         OwnerAbsent,
@@ -62,6 +66,7 @@ _LAZY = {
     "AsyncStreamResponse": "_response",
     "Event": "_sse",
     "Headers": "_headers",
+    "Process": "_process",
     "Response": "_response",
     "StreamResponse": "_response",
 }
@@ -99,6 +104,8 @@ __all__ = [
     "BrokerUnavailable",
     "BudgetExhausted",
     "Cancelled",
+    "CommandChanged",
+    "CommandNotAllowed",
     "DestinationNotAllowed",
     "Event",
     "HeaderNotAllowed",
@@ -106,11 +113,13 @@ __all__ = [
     "Internal",
     "InvalidCall",
     "InvalidValue",
+    "NeedsBroker",
     "NotInitialized",
     "NothingToInject",
     "OwnerAbsent",
     "OwnerRequired",
     "PolicyInvalid",
+    "Process",
     "ProjectNotFound",
     "ProjectNotLinked",
     "RateLimited",

@@ -3,6 +3,7 @@ from typing import TypeAlias, final
 
 __all__ = [
     "Ask",
+    "Child",
     "Client",
     "Completions",
     "Feed",
@@ -38,7 +39,25 @@ class Client:
     def isolation(self) -> str: ...
     def call(self, request: Request, iterators: list[Iterable[bytes]]) -> Response: ...
     def stream(self, request: Request, iterators: list[Iterable[bytes]]) -> Stream: ...
+    def spawn(
+        self,
+        argv: list[str],
+        secrets: list[str],
+        streams: tuple[int | None, int | None, int | None],
+        variables: list[tuple[str, str]] | None,
+        directory: str | None,
+    ) -> Child: ...
     def ask(self, ask: Ask) -> object: ...
+
+_Ended: TypeAlias = tuple[int | None, int | None, bytes | None, bytes | None]
+
+@final
+class Child:
+    @property
+    def pid(self) -> int: ...
+    def signal(self, signal: int) -> None: ...
+    def ended(self) -> _Ended | None: ...
+    def wait(self, timeout: float | None) -> _Ended | None: ...
 
 @final
 class Ask:

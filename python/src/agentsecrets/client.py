@@ -10,15 +10,16 @@ from ._response import Response, StreamResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
     from typing import Any, Literal, TypeVar
 
     from typing_extensions import Self, Unpack
 
+    from ._process import Process, Stream
     from ._response import RawStream
-    from .types import CallOptions, Checked, GrantInfo, LogEntry, SecretInfo, Status
+    from .types import CallOptions, Checked, GrantInfo, LogEntry, Secret, SecretInfo, Status
 
     _T = TypeVar("_T")
     AllChecked = list[Checked]  # In a class with a method `list` the name means the method.
@@ -124,6 +125,49 @@ class AgentSecrets(Base):
         prepared = prepare(url, method, options)
         client = self._client()
         return Streaming(lambda: client.stream(prepared.request, prepared.iterators()))
+
+    def spawn(
+        self,
+        argv: Sequence[str | os.PathLike[str]],
+        secrets: Iterable[Secret] = (),
+        *,
+        stdin: Stream = None,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        capture_output: bool = False,
+        cwd: str | os.PathLike[str] | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Have the broker run a command that the owner has granted secrets to, and do not wait for it.
+
+        The values are in the command's environment under the secrets' names, and nowhere here; its
+        output comes without them. Prefer ``call`` and placeholders: what a command has, every
+        process of this user can read.
+
+        Args:
+            argv: The command, exactly as it was granted.
+            secrets: Only these; every secret granted to the command unless said.
+            stdin: A descriptor, a file, or a constant of ``subprocess``; inherited unless said.
+            stdout: The same; ``subprocess.PIPE`` captures it for ``Process.stdout``.
+            stderr: The same; ``subprocess.STDOUT`` sends it where stdout goes.
+            capture_output: Capture both.
+            cwd: The working directory.
+            env: The environment in place of this process's.
+
+        Raises:
+            CommandNotAllowed: No grant gives the secret to exactly this command; the hint says which would.
+            CommandChanged: Its program, or a file it names, was changed since the grant.
+            NeedsBroker: The client is ``in-process``.
+        """
+        from ._process import spawn
+
+        if capture_output:
+            if stdout is not None or stderr is not None:
+                invalid("capture_output excludes stdout and stderr")
+            stdout = stderr = -1
+        if stdin == -1:
+            invalid("stdin is a descriptor or a file; write into the other end of an os.pipe()")
+        return spawn(self._client(), argv, secrets, (stdin, stdout, stderr), cwd, env)
 
     @property
     def secrets(self) -> Secrets:

@@ -22,6 +22,8 @@ ErrorCode = Literal[
     "budget_exhausted",
     "rate_limited",
     "address_refused",
+    "command_not_allowed",
+    "command_changed",
     "policy_invalid",
     "secret_not_found",
     "store_locked",
@@ -34,6 +36,7 @@ ErrorCode = Literal[
     "wrong_passphrase",
     "broker_unavailable",
     "broker_outdated",
+    "needs_broker",
     "upstream_unreachable",
     "upstream_error",
     "timeout",
@@ -253,6 +256,26 @@ class AddressRefused(AgentSecretsError):
     _RETRYABLE = False
 
 
+class CommandNotAllowed(AgentSecretsError):
+    """No grant gives this secret to exactly this command: its whole argument list, in
+    this environment, unexpired.
+    """
+
+    _CODE = "command_not_allowed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
+class CommandChanged(AgentSecretsError):
+    """The command's program, or a file it names, is no longer the one that the owner
+    granted.
+    """
+
+    _CODE = "command_changed"
+    _STAGE = "policy"
+    _RETRYABLE = False
+
+
 class PolicyInvalid(AgentSecretsError):
     """The policy is unsigned, altered, older than one seen before, or its deny overlay
     is missing: nothing is permitted until the owner mends it.
@@ -366,6 +389,17 @@ class BrokerOutdated(AgentSecretsError):
     _HINT = "agentsecrets broker stop"
 
 
+class NeedsBroker(AgentSecretsError):
+    """A child process with secrets is started by the broker alone, and this client
+    runs in-process.
+    """
+
+    _CODE = "needs_broker"
+    _STAGE = "broker"
+    _RETRYABLE = False
+    _HINT = "AGENTSECRETS_ISOLATION=broker"
+
+
 class UpstreamUnreachable(AgentSecretsError):
     """The host could not be resolved or connected, its TLS certificate does not
     verify, or it broke off.
@@ -452,6 +486,8 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "budget_exhausted": BudgetExhausted,
     "rate_limited": RateLimited,
     "address_refused": AddressRefused,
+    "command_not_allowed": CommandNotAllowed,
+    "command_changed": CommandChanged,
     "policy_invalid": PolicyInvalid,
     "secret_not_found": SecretNotFound,
     "store_locked": StoreLocked,
@@ -464,6 +500,7 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "wrong_passphrase": WrongPassphrase,
     "broker_unavailable": BrokerUnavailable,
     "broker_outdated": BrokerOutdated,
+    "needs_broker": NeedsBroker,
     "upstream_unreachable": UpstreamUnreachable,
     "upstream_error": UpstreamError,
     "timeout": Timeout,
@@ -520,12 +557,15 @@ __all__ = [
     "BrokerUnavailable",
     "BudgetExhausted",
     "Cancelled",
+    "CommandChanged",
+    "CommandNotAllowed",
     "DestinationNotAllowed",
     "ErrorCode",
     "HeaderNotAllowed",
     "Internal",
     "InvalidCall",
     "InvalidValue",
+    "NeedsBroker",
     "NotInitialized",
     "NothingToInject",
     "OwnerAbsent",

@@ -161,6 +161,14 @@ class GrantInfo:
     """The limits that its calls count under."""
     state: str
     """``active``, ``expired`` or ``denied``."""
+    discloses: bool = False
+    """Whether the value itself leaves, to every process of this user."""
+    command: tuple[str, ...] | None = None
+    """The command that is given the value."""
+    program: str | None = None
+    """The command's program."""
+    provider: str | None = None
+    """The exec provider that is given the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +193,8 @@ class Status:
     """How many secrets the environment holds; ``None`` while locked."""
     grants: int | None
     limits: int | None
+    disclosed: tuple[str, ...]
+    """The secrets whose values leave by a door, to every process of this user."""
     policy_serial: int | None
     problem: Mapping[str, str | None] | None
     """``code``, ``message`` and ``hint``, where selection or policy is not usable."""

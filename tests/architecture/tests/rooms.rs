@@ -20,10 +20,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("audit", &[]),
     ("store", &["crypto", "home"]),
     ("crypto", &[]),
-    ("owner", &["policy", "audit", "resolve", "store", "crypto", "home", "control"]),
-    ("engine", &["policy", "resolve", "inject", "send", "redact", "audit", "home", "control"]),
-    ("broker", &["client", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
-    ("client", &["broker", "engine", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"]),
+    // The doors: a value leaves to a child or a provider, behind a grant, and what comes back is searched.
+    ("release", &["policy", "resolve", "redact", "control"]),
+    ("owner", &["policy", "audit", "resolve", "release", "store", "crypto", "home", "control"]),
+    ("engine", &["policy", "resolve", "inject", "send", "redact", "release", "audit", "home", "control"]),
+    (
+        "broker",
+        &["client", "engine", "release", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"],
+    ),
+    (
+        "client",
+        &["broker", "engine", "release", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"],
+    ),
     ("logs", &["audit", "home", "control", "owner"]),
     ("measure", &["audit", "redact"]),
 ];

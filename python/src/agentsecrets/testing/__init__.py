@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from .. import _native
 from .._loop import pieces as pieces_of
@@ -141,6 +141,11 @@ class _Script:
     def fail(self, error: AgentSecretsError, url: str = "*", *, method: str | None = None) -> None:
         """Refuse calls of a URL with an error, as in ``fail(DestinationNotAllowed("no"))``."""
         self._rules.append((url, method, error))
+
+    def _client(self) -> NoReturn:
+        from ..errors import NeedsBroker
+
+        raise NeedsBroker("a mock starts no child")
 
     def _told(self, what: str, arguments: tuple[object, ...]) -> object:
         if what == "secrets":
