@@ -16,6 +16,8 @@ fn variable<'a>(text: &'a str, name: &str) -> &'a str {
 fn the_child_finds_names_where_values_would_have_been() {
     let scene = Scene::new();
     let other = scene.stage.secret("OTHER_KEY");
+    // A door is no way of the wire.
+    scene.stage.owner(["allow", "OTHER_KEY", "--provider", "openclaw"]).ok();
     let mut command = scene.command(&["--direct", "a.example,b.example", "--direct", "c.example", "--", "env"]);
     let output = command.env("KEY", "from-outside").env("KEPT", "yes").env("HTTPS_PROXY", "http://x").output();
     let ran = scene.clean(&output.expect("ran")).ok();
