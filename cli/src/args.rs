@@ -46,10 +46,10 @@ pub(crate) enum Command {
     Trust(commands::trust::Trust),
     Call(Box<commands::call::CallArgs>),
     Run(commands::run::Run),
-    #[command(subcommand)]
-    Proxy(commands::proxy::Proxy),
     Env(commands::env::Env),
     Exec(commands::exec::Exec),
+    #[command(subcommand)]
+    Proxy(commands::proxy::Proxy),
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),

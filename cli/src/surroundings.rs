@@ -25,13 +25,8 @@ const KEPT: [&str; 14] = [
     "XDG_RUNTIME_DIR",
 ];
 
-/// What the caller had: for the child of a command that starts one, and for the owner's `PATH`.
+/// What the caller had, for the child of a command that starts one.
 static CALLERS: OnceLock<Vec<(OsString, OsString)>> = OnceLock::new();
-
-/// The caller's environment as far as it is text.
-pub(crate) fn text_of_caller() -> impl Iterator<Item = (&'static str, &'static str)> {
-    of_caller().iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)))
-}
 
 /// The caller's environment as it was before this process forgot it.
 pub(crate) fn of_caller() -> &'static [(OsString, OsString)] {

@@ -6,6 +6,7 @@ mod signals;
 use agentsecrets::{Child, ChildEvent, SecretName, Stream};
 use clap::Args;
 use serde_json::json;
+use std::ffi::OsString;
 
 use super::session::Session;
 use crate::args::Place;
@@ -40,9 +41,9 @@ impl Env {
             let mut signals = Signals::listen()?;
             let mut keyboard = Keyboard::of_terminal()?;
             let mut spawn = session.client.spawn(self.argv.clone()).secrets(secrets);
-            spawn = spawn.environment(
-                surroundings::text_of_caller().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            );
+            let text =
+                |(name, value): &(OsString, OsString)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned()));
+            spawn = spawn.environment(surroundings::of_caller().iter().filter_map(text).collect());
             if let Some((rows, columns)) = keyboard.size() {
                 spawn = spawn.terminal(rows, columns);
             }
