@@ -135,6 +135,23 @@ fn a_mebibyte_goes_up_and_comes_down() {
 }
 
 #[test]
+fn a_direct_host_is_reached_without_us_and_without_a_value() {
+    let scene = Scene::new();
+    let to = scene.http_url("/echo");
+    scene.run(&["--direct", "localhost", "--", "curl", "-sS", "-H", BEARER, &to]).ok();
+    assert_eq!(scene.sent("authorization"), "Bearer AS_SECRET_KEY");
+    assert_eq!(scene.stage.json(["logs", "list"]), Value::Array(Vec::new()), "no call was made of it");
+}
+
+#[test]
+fn trailers_come_through_redacted() {
+    let scene = Scene::new();
+    let ran = scene.curl(&["--http2", "-D", "-", "-H", BEARER, &scene.url("/trailers")]).ok();
+    let (_, after) = ran.stdout.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{ran:?}"));
+    assert!(after.contains("[REDACTED:KEY]"), "{ran:?}");
+}
+
+#[test]
 fn a_refused_upload_is_told_why() {
     let scene = Scene::new();
     std::fs::write(scene.stage.path("work/body"), vec![7; 3 << 20]).expect("file");

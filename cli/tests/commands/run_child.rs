@@ -16,6 +16,8 @@ fn variable<'a>(text: &'a str, name: &str) -> &'a str {
 fn the_child_finds_names_where_values_would_have_been() {
     let scene = Scene::new();
     let other = scene.stage.secret("OTHER_KEY");
+    // A door is no way of the wire.
+    scene.stage.owner(["allow", "OTHER_KEY", "--provider", "openclaw"]).ok();
     let mut command = scene.command(&["--direct", "a.example,b.example", "--direct", "c.example", "--", "env"]);
     let output = command.env("KEY", "from-outside").env("KEPT", "yes").env("HTTPS_PROXY", "http://x").output();
     let ran = scene.clean(&output.expect("ran")).ok();
@@ -55,9 +57,13 @@ fn the_code_is_the_childs() {
 #[test]
 fn signals_are_passed_on() {
     let scene = Scene::new();
-    for (signal, name) in
-        [(libc::SIGTERM, "TERM"), (libc::SIGINT, "INT"), (libc::SIGHUP, "HUP"), (libc::SIGQUIT, "QUIT")]
-    {
+    for (signal, name) in [
+        (libc::SIGTERM, "TERM"),
+        (libc::SIGINT, "INT"),
+        (libc::SIGHUP, "HUP"),
+        (libc::SIGQUIT, "QUIT"),
+        (libc::SIGUSR1, "USR1"),
+    ] {
         let script = format!("trap 'echo got {name}; exit 7' {name}; echo up; while :; do sleep 0.05; done");
         let mut command = scene.command(&["--", "sh", "-c", &script]);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("started");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// What is passed on to the child.
-const PASSED_ON: [i32; 4] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT];
+const PASSED_ON: [i32; 6] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGQUIT, libc::SIGUSR1, libc::SIGUSR2];
 /// The child's process id; none yet, or no more, where it is zero.
 static CHILD: AtomicI32 = AtomicI32::new(0);
 /// A signal that came before there was a child.

@@ -87,12 +87,12 @@ impl Run {
     }
 }
 
-/// The grants that hold in the project and environment in use.
+/// The grants of the wire that hold in the project and environment in use.
 async fn granted(client: &Client) -> Result<Vec<GrantInfo>> {
     let status = client.status().await?;
     let holds = |grant: &GrantInfo| {
         let here = grant.environment.is_none() || grant.environment == status.environment;
-        grant.state == "active" && here && (grant.agent.is_none() || grant.agent == status.agent)
+        grant.state == "active" && !grant.discloses && here && (grant.agent.is_none() || grant.agent == status.agent)
     };
     Ok(client.grants(None).await?.into_iter().filter(holds).collect())
 }
