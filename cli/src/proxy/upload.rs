@@ -26,12 +26,13 @@ pub(super) struct Upload {
 
 impl Upload {
     pub(super) fn new(headers: &HeaderMap, body: Incoming) -> Self {
-        Self { body: Pieces(Arc::new(Mutex::new(body))), waits: headers.contains_key(header::EXPECT) }
+        let held = Held { body, asked: false };
+        Self { body: Pieces(Arc::new(Mutex::new(held))), waits: headers.contains_key(header::EXPECT) }
     }
 
     /// The body of a call; none where the request has none.
     pub(super) fn body(&self) -> Body {
-        let (over, exact) = self.body.with(|body| (body.is_end_stream(), body.size_hint().exact()));
+        let (over, exact) = self.body.with(|held| (held.body.is_end_stream(), held.body.size_hint().exact()));
         if over {
             return Body::Empty;
         }
@@ -42,9 +43,10 @@ impl Upload {
         streamed
     }
 
-    /// Reads what is left, for a program that was not told to wait.
+    /// Reads what is left, unless the program still waits to be asked for it.
     pub(super) async fn pass_over(mut self) {
-        if self.waits {
+        // Whoever was asked for the body is sending it, whatever it waited for before.
+        if self.waits && !self.body.with(|held| held.asked) {
             return;
         }
         let read = async {
@@ -61,10 +63,16 @@ impl Upload {
 }
 
 /// The pieces of a body that two may hold and one at a time reads.
-struct Pieces(Arc<Mutex<Incoming>>);
+struct Pieces(Arc<Mutex<Held>>);
+
+struct Held {
+    body: Incoming,
+    /// Whether anybody wanted a piece, upon which a waiting program is told to go on.
+    asked: bool,
+}
 
 impl Pieces {
-    fn with<T>(&self, look: impl FnOnce(&mut Incoming) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut Held) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -74,7 +82,10 @@ impl Stream for Pieces {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
-            match ready!(self.with(|body| Pin::new(body).poll_frame(cx))) {
+            match ready!(self.with(|held| {
+                held.asked = true;
+                Pin::new(&mut held.body).poll_frame(cx)
+            })) {
                 None => return Poll::Ready(None),
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => return Poll::Ready(Some(Ok(data))),

@@ -1,11 +1,11 @@
 //! Request bodies: what was given is what arrives.
 
-use agentsecrets::{Body, Multipart, Part};
+use agentsecrets::{Body, ErrorCode, Multipart, Part};
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
 
-use crate::kit::{contains, mark, seen, shared};
+use crate::kit::{contains, mark, refused, seen, shared};
 
 fn pieces(parts: &'static [&'static str]) -> Body {
     Body::stream(stream::iter(parts.iter().map(|part| Ok(Bytes::from_static(part.as_bytes())))))
@@ -93,6 +93,19 @@ async fn a_stream_that_fails_is_never_a_complete_request() {
             call.body(Body::stream(broken)).send_buffered().await.expect_err("the body failed");
             let arrived = upstream.received().into_iter().find(|one| one.target.contains(&mark));
             assert!(arrived.is_none_or(|one| one.body_sha256.is_none()), "the upstream took half a body for a whole");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_upload_is_told_why_while_it_is_still_sent() {
+    let shared = shared();
+    for client in shared.clients().await {
+        for _ in 0..8 {
+            let piece = Bytes::from(vec![7; 64 << 10]);
+            let body = Body::stream(stream::iter((0..128).map(move |_| Ok(piece.clone()))));
+            let call = client.post("https://ungranted.example/").bearer("KEY").body(body);
+            refused(call.send_buffered().await, ErrorCode::DestinationNotAllowed, &[&shared.key]);
         }
     }
 }
