@@ -43,7 +43,7 @@ async def done(start: Callable[[_native.Completions, asyncio.Future[Any]], int])
         raise
 
 
-async def next_piece(stream: RawStream, timeout: float | None = None) -> bytes | None:  # noqa: ASYNC109
+async def next_piece(stream: RawStream, timeout: float | None = None) -> bytes | None:
     """Await the next piece of a body, this many seconds at most; ``None`` is its end."""
     if not isinstance(stream, _native.Stream):
         return stream.next()
