@@ -26,7 +26,7 @@ def value(vendor_keys: World) -> str:
 
 @pytest.fixture
 def make(broker: AgentSecrets, upstream: Upstream) -> Iterator[Any]:
-    opened = httpx2.Client(transport=HttpxTransport(broker))
+    opened: Any = httpx2.Client(transport=HttpxTransport(broker))
     with opened:
 
         def make(case: str = "ok", origin: str = upstream.origin) -> anthropic.Anthropic:
@@ -89,7 +89,7 @@ def test_another_base_url_is_refused_once(make: Any, broker: AgentSecrets, vendo
 async def test_asynchronous(aclient: AsyncAgentSecrets, upstream: Upstream, value: str) -> None:
     http = httpx2.AsyncClient(transport=AsyncHttpxTransport(aclient))
     base = f"{upstream.origin}/vendor/ok"
-    client = anthropic.AsyncAnthropic(api_key=KEY, base_url=base, http_client=http)
+    client: Any = anthropic.AsyncAnthropic(api_key=KEY, base_url=base, http_client=http)
     async with client:
         answer: Any = await client.messages.create(**ASKED)
         assert answer.content[0].text == "Hello there"

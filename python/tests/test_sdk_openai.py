@@ -99,7 +99,7 @@ def test_another_base_url_is_refused_once(make: Any, broker: AgentSecrets, vendo
 async def test_asynchronous(aclient: AsyncAgentSecrets, upstream: Upstream, value: str) -> None:
     http = httpx2.AsyncClient(transport=AsyncHttpxTransport(aclient))
     base = f"{upstream.origin}/vendor/ok/v1"
-    client = openai.AsyncOpenAI(api_key=KEY, base_url=base, http_client=http)
+    client: Any = openai.AsyncOpenAI(api_key=KEY, base_url=base, http_client=http)
     async with client:
         answer: Any = await client.chat.completions.create(**ASKED)
         assert answer.choices[0].message.content == "Hello there"

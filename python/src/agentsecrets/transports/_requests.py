@@ -11,8 +11,8 @@ from requests import Response
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import ConnectionError as Unreachable
 from requests.exceptions import ContentDecodingError, InvalidSchema, ReadTimeout, RequestException
-from requests.utils import urldefragauth  # pyright: ignore[reportUnknownVariableType]
 from urllib3.exceptions import DecodeError, ProtocolError, ReadTimeoutError
+from urllib3.util import parse_url
 
 from .._request import Measured, pieces
 from ..client import AgentSecrets, Streaming
@@ -67,7 +67,8 @@ class RequestsAdapter(BaseAdapter):
             raise InvalidSchema("a call through AgentSecrets has no client certificate", request=request)
         connect, read = _limits(timeout)
         until_head = None if connect is None or read is None else connect + read
-        url: Any = urldefragauth(str(request.url))
+        # Without what stands before an `@`, which the library has made a header of, and without the fragment.
+        url = parse_url(str(request.url))._replace(auth=None, fragment=None).url
         said = call_options(request.headers.items(), _body(request), until_head)
         try:
             streaming = self._client.stream(url, str(request.method), **said)
