@@ -71,7 +71,7 @@ export class Exchange implements Dispatcher.DispatchController {
     let response: StreamedResponse | undefined;
     try {
       // As of a dispatcher with a socket: the handler hears nothing before the caller has come back.
-      await null;
+      await Promise.resolve();
       this.#listener.start(this);
       this.signal.throwIfAborted();
       response = await send();

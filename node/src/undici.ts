@@ -62,7 +62,8 @@ export class AgentSecretsDispatcher extends Dispatcher {
   override close(callback?: Done): Promise<void> | void {
     this.#isClosed = true;
     const closed = this.#end();
-    return callback ? void closed.then(() => callback(null, null), callback) : closed;
+    if (!callback) return closed;
+    void callbackOf(closed, callback);
   }
 
   /** Takes no more requests, and gives up those under way. */
@@ -130,12 +131,18 @@ function bodyOf(body: unknown, length: string | undefined): CallOptions["body"] 
   return isStream && length !== undefined ? new Measured(body as AsyncIterable<Uint8Array>, Number(length)) : body;
 }
 
+async function callbackOf(closed: Promise<void>, callback: Done): Promise<void> {
+  await closed;
+  callback(null, null);
+}
+
 /** What went wrong on the way, as undici tells it; refusals and what others threw stay what they are. */
 function translated(error: unknown): Error {
-  const told = (kind: { new (message?: string): Error }, cause: AgentSecretsError) => {
-    return Object.assign(new kind(cause.message), { cause });
-  };
   if (error instanceof Timeout) return told(errors.HeadersTimeoutError, error);
   if (error instanceof UpstreamUnreachable || error instanceof BrokerUnavailable) return told(errors.SocketError, error);
   return error instanceof Error ? error : new errors.RequestAbortedError(String(error));
+}
+
+function told(kind: { new (message?: string): Error }, cause: AgentSecretsError): Error {
+  return Object.assign(new kind(cause.message), { cause });
 }
