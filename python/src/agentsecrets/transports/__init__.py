@@ -7,6 +7,7 @@ Hand the library a placeholder where it wants a key, and one of these where it t
 
 - ``HttpxTransport``, ``AsyncHttpxTransport``: for httpx and httpx2, and what is built on them.
 - ``RequestsAdapter``: for requests, and what takes a session of it.
+- ``AiohttpConnector``: for aiohttp.
 
 Each takes a client, or the options to make one of, which it then closes. A call without a placeholder is refused
 (``nothing_to_inject``) unless the workspace allowlist names its origin.
@@ -17,10 +18,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._aiohttp import AiohttpConnector
     from ._httpx import AsyncHttpxTransport, HttpxTransport
     from ._requests import RequestsAdapter
 
 _MODULES = {
+    "AiohttpConnector": "_aiohttp",
     "AsyncHttpxTransport": "_httpx",
     "HttpxTransport": "_httpx",
     "RequestsAdapter": "_requests",
@@ -56,4 +59,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-__all__ = ["AsyncHttpxTransport", "HttpxTransport", "RequestsAdapter"]
+__all__ = ["AiohttpConnector", "AsyncHttpxTransport", "HttpxTransport", "RequestsAdapter"]
