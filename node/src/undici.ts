@@ -16,6 +16,9 @@ import { Exchange, listenerOf } from "./exchange.js";
 import type { AgentSecretsOptions, CallOptions } from "./types.js";
 
 type Options = Dispatcher.DispatchOptions;
+/** Milliseconds for the head, and for each piece of a body, unless a request says its own: undici's defaults. */
+const LIMIT = 300_000;
+
 type Done = (error?: Error | null, data?: unknown) => void;
 
 /**
@@ -42,7 +45,7 @@ export class AgentSecretsDispatcher extends Dispatcher {
 
   /** Sends a request. What becomes of it is told to the handler, later; it is never asked to wait. */
   override dispatch(options: Options, handler: Dispatcher.DispatchHandler): boolean {
-    const exchange = new Exchange(listenerOf(handler), options.bodyTimeout ?? 0);
+    const exchange = new Exchange(listenerOf(handler), options.bodyTimeout ?? LIMIT);
     if (this.#isClosed) {
       exchange.fail(new errors.ClientClosedError());
       return false;
@@ -102,7 +105,7 @@ function callOf(options: Options, signal: AbortSignal): CallOptions {
     headers,
     body: bodyOf(options.body, length),
     // undici says 0 for no limit, and 24 days are what a timer can do.
-    timeout: options.headersTimeout === 0 ? 2 ** 31 - 1 : (options.headersTimeout ?? undefined),
+    timeout: options.headersTimeout === 0 ? 2 ** 31 - 1 : (options.headersTimeout ?? LIMIT),
     followRedirects: false,
     placeholders: true,
     signal,

@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from ._httpx import AsyncHttpxTransport, HttpxTransport
     from ._requests import RequestsAdapter
 
+# Where each is, and what to install for it.
 _MODULES = {
-    "AiohttpConnector": "_aiohttp",
-    "AsyncHttpxTransport": "_httpx",
-    "HttpxTransport": "_httpx",
-    "RequestsAdapter": "_requests",
+    "AiohttpConnector": ("_aiohttp", "aiohttp"),
+    "AsyncHttpxTransport": ("_httpx", "httpx"),
+    "HttpxTransport": ("_httpx", "httpx"),
+    "RequestsAdapter": ("_requests", "requests"),
 }
 
 
@@ -37,20 +38,20 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
+    module, library = _MODULES[name]
     try:
-        value: object = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        value: object = getattr(import_module(f".{module}", __name__), name)
     except ModuleNotFoundError as missing:
-        return _absent(name, missing)
+        return _absent(name, f"{name} needs {missing.name}: pip install {library}")
     globals()[name] = value
     return value
 
 
-def _absent(name: str, missing: ModuleNotFoundError) -> type:
+def _absent(name: str, said: str) -> type:
     """Return a class that says what to install when it is used."""
-    said = f"{name} needs {missing.name}: pip install {missing.name}"
 
     def refuse(*_: object, **__: object) -> None:
-        raise ModuleNotFoundError(said, name=missing.name)
+        raise ModuleNotFoundError(said)
 
     return type(name, (), {"__new__": refuse, "__doc__": said, "__module__": __name__})
 

@@ -151,9 +151,15 @@ class _Connection(asyncio.Transport):
                 await self._answer(head, answer)
         except AgentSecretsError as error:
             failed = _failure(error)
-            self._protocol.set_exception(failed, error)
-            # With a cause, a body that was begun is told of it as well.
-            self._end(failed)
+            self._fail(failed, error)
+        except Exception as error:
+            # Nobody awaits this task, and the library must not wait for an answer that never comes.
+            self._fail(error, error)
+
+    def _fail(self, failed: Exception, cause: Exception) -> None:
+        self._protocol.set_exception(failed, cause)
+        # With an error, a body that was begun is told of it as well.
+        self._end(failed)
 
     async def _answer(self, head: Head, answer: AsyncStreamResponse) -> None:
         """Write the answer as HTTP/1.1, in chunks where nobody has said its length."""

@@ -47,7 +47,8 @@ fn failure(request: &Request, case: &str) -> Option<Reply> {
     if tried >= times {
         return None;
     }
-    let credential = source::authorization(request).map(|it| it.1).or_else(|| source::find(request, "header:x-api-key"));
+    let credential =
+        source::authorization(request).map(|it| it.1).or_else(|| source::find(request, "header:x-api-key"));
     let key = String::from_utf8_lossy(&credential.unwrap_or_default()).into_owned();
     let error = json!({ "type": "refused_error", "code": "refused", "message": format!("refused, key {key}") });
     Some(Reply::json(status, &json!({ "type": "error", "error": error })).with("retry-after-ms", "20"))
@@ -85,7 +86,8 @@ fn message(content: &Value) -> Value {
 
 fn message_events() -> Vec<String> {
     let text = |text: &str| json!({ "index": 0, "delta": { "type": "text_delta", "text": text } });
-    let stop = json!({ "delta": { "stop_reason": "end_turn", "stop_sequence": null }, "usage": { "output_tokens": 2 } });
+    let stop =
+        json!({ "delta": { "stop_reason": "end_turn", "stop_sequence": null }, "usage": { "output_tokens": 2 } });
     [
         ("message_start", json!({ "message": message(&json!([])) })),
         ("content_block_start", json!({ "index": 0, "content_block": { "type": "text", "text": "" } })),
@@ -132,7 +134,10 @@ fn customer(request: &Request) -> Reply {
     let name = form.iter().find(|(key, _)| key == "name").map(|(_, value)| String::from_utf8_lossy(value).into_owned());
     let one = json!({ "id": "cus_1", "object": "customer", "name": name });
     if request.method == "GET" {
-        return Reply::json(200, &json!({ "object": "list", "url": "/v1/customers", "has_more": false, "data": [one] }));
+        return Reply::json(
+            200,
+            &json!({ "object": "list", "url": "/v1/customers", "has_more": false, "data": [one] }),
+        );
     }
     Reply::json(200, &one)
 }
