@@ -42,16 +42,15 @@ def test_without_the_libraries() -> None:
 
 
 def test_naming_the_module_imports_no_library() -> None:
-    code = "import sys, agentsecrets.transports as t; dir(t); print({'httpx', 'httpx2', 'requests', 'aiohttp'} & {*sys.modules})"
+    libraries = "{'httpx', 'httpx2', 'requests', 'urllib3', 'aiohttp'}"
+    code = f"import sys, agentsecrets.transports as made; dir(made); print({libraries} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
     with pytest.raises(AttributeError, match="NoSuch"):
         transports.NoSuch  # noqa: B018
 
 
-async def test_no_transport_leads_to_a_value(
-    broker: AgentSecrets, aclient: AsyncAgentSecrets, world: World
-) -> None:
+async def test_no_transport_leads_to_a_value(broker: AgentSecrets, aclient: AsyncAgentSecrets, world: World) -> None:
     connector = transports.AiohttpConnector(aclient)
     made = (
         transports.HttpxTransport(broker),
