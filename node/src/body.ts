@@ -22,6 +22,14 @@ export interface PreparedSource {
   length: number | undefined;
 }
 
+/** What is streamed, with its length in bytes where the source itself does not know it. */
+export class Measured {
+  constructor(
+    readonly source: Source,
+    readonly length: number,
+  ) {}
+}
+
 /** The body that the options say, in a call without its other parts. */
 export function prepareBody(options: CallOptions): Prepared {
   const { body, form, files } = options;
@@ -92,6 +100,7 @@ function contentOf(prepared: Prepared, given: unknown): ContentSpec | undefined 
     return { feed: id };
   };
   if (given instanceof Blob) return feed(given.stream() as ReadableStream<Uint8Array>, given.size);
+  if (given instanceof Measured) return feed(given.source, given.length);
   return isSource(given) ? feed(given) : undefined;
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsecrets import AgentSecrets, AsyncAgentSecrets
+from vendors import store_keys
 from world import PROJECT, Upstream, World
 
 
@@ -36,6 +37,13 @@ def world(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Itera
     made.owner("allow", "FORM_SECRET", f"{origin}/multipart", "--slot", "form:api_key")
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def vendor_keys(world: World) -> World:
+    """Return the world with a key of each vendor in it."""
+    store_keys(world)
+    return world
 
 
 @pytest.fixture(autouse=True)

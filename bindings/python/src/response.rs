@@ -7,7 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use crate::error::raise;
-use crate::wait::{Sources, wait};
+use crate::request::parse_timeout;
+use crate::wait::{Sources, wait, within};
 
 type Pairs = Vec<(String, String)>;
 
@@ -122,14 +123,19 @@ impl Stream {
         tail.map_err(|error| raise(py, &error))
     }
 
-    /// Waits for the next piece of the body; `None` at its end.
-    fn next<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    /// Waits for the next piece of the body, this many seconds at most; `None` at its end.
+    #[pyo3(signature = (timeout=None))]
+    fn next<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let limit = timeout.map(parse_timeout).transpose().map_err(|error| raise(py, &error))?;
         let piece = match self.inner.ready().map_err(|error| raise(py, &error))? {
             Some(piece) => piece,
             None => {
                 // Taken out, not borrowed: the lock must not be held while other threads may want the interpreter.
                 let mut sources = std::mem::take(&mut *self.sources.lock().unwrap_or_else(PoisonError::into_inner));
-                let piece = wait(py, &mut sources, self.inner.next());
+                let piece = match limit {
+                    Some(limit) => wait(py, &mut sources, within(limit, self.inner.next())),
+                    None => wait(py, &mut sources, self.inner.next()),
+                };
                 *self.sources.lock().unwrap_or_else(PoisonError::into_inner) = sources;
                 piece?
             }

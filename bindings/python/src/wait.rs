@@ -5,9 +5,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use agentsecrets_bridge::{Feed, InFlight, Result, Step, drive, ending, guarded};
+use agentsecrets_bridge::{Error, ErrorCode, Feed, InFlight, Result, Step, drive, ending, guarded};
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -73,6 +73,20 @@ pub(crate) fn wait<T: Send>(
             }
         }),
     }
+}
+
+/// The future, or `timeout` once the limit has passed. No timer is set: `wait` polls every `TICK` as it is.
+pub(crate) async fn within<T>(limit: Duration, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let started = Instant::now();
+    let mut future = pin!(future);
+    std::future::poll_fn(move |cx| match future.as_mut().poll(cx) {
+        Poll::Pending if started.elapsed() >= limit => {
+            let why = format!("nothing came for {} ms", limit.as_millis());
+            Poll::Ready(Err(Error::new(ErrorCode::Timeout, why)))
+        }
+        polled => polled,
+    })
+    .await
 }
 
 /// `None` where the process ends before the answer; by then the call is given up.

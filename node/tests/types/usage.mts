@@ -2,6 +2,8 @@
 
 import { AgentSecrets, AgentSecretsError, SecretRef, type CallOptions, type ErrorCode, type LogEntry } from "agentsecrets";
 import { MockAgentSecrets, type AgentSecretsLike } from "agentsecrets/testing";
+import { AgentSecretsDispatcher } from "agentsecrets/undici";
+import { fetch as undiciFetch, request, setGlobalDispatcher } from "undici";
 
 export async function usage(signal: AbortSignal): Promise<void> {
   await using client = new AgentSecrets({ project: "p", isolation: "broker", timeout: 1000 });
@@ -17,6 +19,14 @@ export async function usage(signal: AbortSignal): Promise<void> {
   const library = (fetch: typeof globalThis.fetch) => fetch;
   library(client.fetch as typeof globalThis.fetch);
   console.log(names, typed, web, entries, client.isolation);
+}
+
+export async function dispatched(): Promise<void> {
+  const dispatcher = new AgentSecretsDispatcher({ project: "p" });
+  setGlobalDispatcher(new AgentSecretsDispatcher(new AgentSecrets()));
+  const { body } = await request("https://a.example.com", { dispatcher });
+  console.log(await body.text(), await undiciFetch("https://a.example.com", { dispatcher }));
+  await dispatcher.close();
 }
 
 export function errors(error: unknown): ErrorCode | undefined {

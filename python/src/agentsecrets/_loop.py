@@ -43,11 +43,17 @@ async def done(start: Callable[[_native.Completions, asyncio.Future[Any]], int])
         raise
 
 
-async def next_piece(stream: RawStream) -> bytes | None:
-    """Await the next piece of a body; ``None`` is its end."""
+async def next_piece(stream: RawStream, timeout: float | None = None) -> bytes | None:
+    """Await the next piece of a body, this many seconds at most; ``None`` is its end."""
     if not isinstance(stream, _native.Stream):
         return stream.next()
-    piece: bytes | None = await done(lambda queue, future: queue.piece(future, stream))
+    reading = done(lambda queue, future: queue.piece(future, stream))
+    try:
+        piece: bytes | None = await asyncio.wait_for(reading, timeout)
+    except asyncio.TimeoutError:
+        from .errors import Timeout
+
+        raise Timeout(f"nothing came for {timeout} s") from None
     return piece
 
 

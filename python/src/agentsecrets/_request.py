@@ -9,7 +9,7 @@ from ._ref import SecretRef
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
     from typing import NoReturn, cast
 
     from .types import CallOptions, Files, Pairs, Secret, Source
@@ -26,6 +26,29 @@ else:
 
 CHUNK = 64 << 10
 """How much of a file is read at a time, in bytes."""
+
+
+class Measured:
+    """Pieces whose sum is known beforehand, in bytes: they are sent with their length."""
+
+    __slots__ = ("_pieces", "length")
+
+    def __init__(self, pieces: Iterable[bytes] | AsyncIterable[bytes], length: int) -> None:
+        self._pieces = pieces
+        self.length = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(cast("Iterable[bytes]", self._pieces))
+
+
+class AsyncMeasured(Measured):
+    """The same of an asynchronous iterable."""
+
+    __slots__ = ()
+
+    # Both are there for the type; `pieces` takes the asynchronous one.
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return cast("AsyncIterable[bytes]", self._pieces).__aiter__()
 
 
 class Prepared:
@@ -263,6 +286,8 @@ def _is_source(said: object) -> bool:
 
 def _length(source: object) -> int | None:
     """How many bytes a file still has; ``None`` where only reading it tells."""
+    if isinstance(source, Measured):
+        return source.length
     tell: Callable[[], int] | None = getattr(source, "tell", None)
     seek: Callable[[int, int], int] | None = getattr(source, "seek", None)
     if tell is None or seek is None:

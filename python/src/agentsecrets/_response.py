@@ -43,7 +43,7 @@ if TYPE_CHECKING:
         """An answer that is read as it comes, native or canned."""
 
         def tail(self) -> tuple[list[str], list[tuple[str, str]], bool]: ...
-        def next(self) -> bytes | None: ...
+        def next(self, timeout: float | None = None) -> bytes | None: ...
         def ready(self) -> tuple[bytes | None] | None: ...
         def close(self) -> None: ...
 
@@ -224,8 +224,11 @@ class StreamResponse(_Streamed):
 
     __slots__ = ()
 
-    def iter_bytes(self) -> Iterator[bytes]:
+    def iter_bytes(self, timeout: float | None = None) -> Iterator[bytes]:
         """Give the body in the pieces it comes in, decoded and redacted.
+
+        Args:
+            timeout: Seconds to wait for each piece; without limit unless said.
 
         Raises:
             UpstreamUnreachable: The upstream broke off.
@@ -233,7 +236,7 @@ class StreamResponse(_Streamed):
             UndecodableResponse: The content coding is unknown or broken.
             Cancelled: The stream is closed.
         """
-        while (piece := self._raw.next()) is not None:
+        while (piece := self._raw.next(timeout)) is not None:
             yield piece
 
     def iter_text(self) -> Iterator[str]:
@@ -280,8 +283,11 @@ class AsyncStreamResponse(_Streamed):
         super().__init__(raw)
         self._pump = pump
 
-    async def iter_bytes(self) -> AsyncIterator[bytes]:
+    async def iter_bytes(self, timeout: float | None = None) -> AsyncIterator[bytes]:
         """Give the body in the pieces it comes in, decoded and redacted.
+
+        Args:
+            timeout: Seconds to wait for each piece; without limit unless said.
 
         Raises:
             UpstreamUnreachable: The upstream broke off.
@@ -293,7 +299,7 @@ class AsyncStreamResponse(_Streamed):
 
         while True:
             ready = self._raw.ready()
-            piece = await next_piece(self._raw) if ready is None else ready[0]
+            piece = await next_piece(self._raw, timeout) if ready is None else ready[0]
             if piece is None:
                 return
             yield piece

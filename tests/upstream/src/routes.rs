@@ -9,6 +9,7 @@ mod fault;
 mod redirect;
 mod stream;
 mod upload;
+mod vendor;
 
 use std::sync::Arc;
 
@@ -74,6 +75,7 @@ impl Router {
             ("flaky", "") => fault::flaky(request),
             ("upload", "") => upload::hashed(request).await,
             ("multipart", "") => upload::multipart(request),
+            ("vendor", rest) => vendor::answer(request, rest),
             _ => Reply::refuse(404, "no such route"),
         }
     }

@@ -80,7 +80,7 @@ class CannedAnswer:
     def tail(self) -> tuple[list[str], list[tuple[str, str]], bool]:
         return self.redacted, self.trailers, False
 
-    def next(self) -> bytes | None:
+    def next(self, timeout: float | None = None) -> bytes | None:  # noqa: ARG002  # A canned piece is there.
         return self.chunks.pop(0) if self.chunks else None
 
     def ready(self) -> tuple[bytes | None] | None:

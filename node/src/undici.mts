@@ -1,0 +1,3 @@
+// One implementation for both module systems.
+
+export * from "./undici.js";
