@@ -24,6 +24,7 @@ pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod unlock;
+pub(crate) mod workspace;
 
 use agentsecrets::{Error, ErrorCode};
 
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Project(project) => project.run(output),
         Command::Environment(environment) => environment.run(output),
         Command::Broker(broker) => broker.run(output),
+        Command::Workspace(workspace) => workspace.run(output),
         Command::Completions(completions) => completions.run(output),
     }
 }

@@ -1,6 +1,7 @@
 //! Who may do what, row by row: each act of a human is refused to an agent alone, and each act of an agent needs nobody.
 
 use crate::stage::{Ran, Stage, canary};
+use crate::terminal::Terminal;
 
 /// Runs a human's act without the passphrase, then with it.
 #[track_caller]
@@ -83,6 +84,22 @@ fn trust_is_the_owners() {
     assert_eq!(stage.json(["trust", "list"]), serde_json::json!([]));
     std::fs::write(stage.path("no.pem"), "no certificate").expect("file");
     stage.owner(["trust", "add", &stage.path("no.pem").display().to_string()]).refused(2, "invalid_call");
+}
+
+#[test]
+fn the_workspace_allowlist_is_the_owners() {
+    let stage = Stage::new();
+    human(&stage, &["workspace", "allowlist", "add", "api.example.com"], b"");
+    human(&stage, &["workspace", "allowlist", "remove", "api.example.com"], b"");
+    human(&stage, &["workspace", "allowlist", "remove", "--all"], b"");
+    let mut terminal = Terminal::run(stage.command(["workspace", "allowlist", "add", "api.example.com"]));
+    terminal.expect("Calls without a secret may go to api.example.com; from now on no call goes anywhere");
+    terminal.expect("asked by: ");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    let (code, _) = terminal.end();
+    assert_eq!(code, 0);
+    assert_eq!(stage.json(["workspace", "allowlist", "list"])["rules"][0], "https://api.example.com");
 }
 
 #[test]
@@ -183,6 +200,7 @@ fn an_agent_alone_does_the_rest() {
         &["grants"],
         &["deny", "KEY"],
         &["trust", "list"],
+        &["workspace", "allowlist", "list"],
         &["logs"],
         &["logs", "list"],
         &["logs", "verify"],

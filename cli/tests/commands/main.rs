@@ -1,6 +1,7 @@
 //! The real executable, in homes of its own: what it does, what it says, and what it never says.
 
 mod agents;
+mod allowlist;
 mod answers;
 mod approvals;
 mod authority;

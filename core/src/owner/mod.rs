@@ -5,6 +5,7 @@
 
 mod acts;
 mod allow_door;
+mod allowlist_act;
 mod approval;
 mod counter_file;
 mod deny_file;
@@ -21,6 +22,7 @@ mod token;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use allow_door::AllowDoor;
+pub use allowlist_act::{AllowlistChange, allowlist};
 pub use keys::Unlocked;
 pub use limit_act::SetLimit;
 pub use log_settings::{AnchorPlace, LogSettings, LogsChange, log_settings};
