@@ -204,6 +204,7 @@ fn an_agent_alone_does_the_rest() {
         &["logs"],
         &["logs", "list"],
         &["logs", "verify"],
+        &["logs", "export"],
         &["doctor"],
         &["project", "list"],
         &["environment", "list"],

@@ -11,6 +11,7 @@ mod doors;
 mod dotenv;
 mod first_time;
 mod limits;
+mod logs;
 mod proxy;
 mod run;
 mod run_child;

@@ -19,6 +19,7 @@ mod chain;
 mod crash;
 mod event;
 mod files;
+mod forward;
 mod log;
 mod outside;
 mod page;
@@ -47,6 +48,7 @@ pub(crate) use verify::verify;
 
 pub(crate) use event::Isolation;
 pub use event::{AgentName, Identity, Outcome};
+pub use forward::{Export, Follow, Line};
 pub use read::{Entry, LogsQuery};
 pub use record::{Phase, Record};
 pub use state::Anchor;
