@@ -116,6 +116,20 @@ fn making_a_project_and_linking_a_directory_are_the_owners() {
 }
 
 #[test]
+fn copying_between_environments_is_the_owners() {
+    let stage = Stage::new();
+    stage.secret("KEY");
+    human(&stage, &["environment", "copy", "development", "staging"], b"");
+    let mut terminal = Terminal::run(stage.command(["environment", "copy", "development", "staging", "KEY"]));
+    terminal.expect("In work/staging the values of development are used for KEY");
+    terminal.expect("the values there are lost: KEY");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    assert_eq!(terminal.end().0, 0);
+    assert_eq!(stage.json(["secrets", "list", "--environment", "staging"])[0]["version"], 2);
+}
+
+#[test]
 fn a_cloned_project_file_chooses_nothing_and_a_refused_link_leaves_it_as_it_was() {
     let stage = Stage::new();
     let file = stage.path("elsewhere/.agentsecrets/project.json");

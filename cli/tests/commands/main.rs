@@ -9,6 +9,7 @@ mod call;
 mod door_terminal;
 mod doors;
 mod dotenv;
+mod environments;
 mod first_time;
 mod limits;
 mod logs;

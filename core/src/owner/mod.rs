@@ -7,6 +7,7 @@ mod acts;
 mod allow_door;
 mod allowlist_act;
 mod approval;
+mod copy;
 mod counter_file;
 mod deny_file;
 mod first_key;
@@ -33,6 +34,7 @@ pub use signer::Owner;
 pub use token::{NewToken, TokenSink};
 
 pub(crate) use approval::verify_decision;
+pub(crate) use copy::verify_copy;
 pub(crate) use counter_file::{CounterFile, Counts};
 pub(crate) use deny_file::{load as load_denies, save as save_denies};
 pub(crate) use keys::{locked, open_use_key};
