@@ -61,6 +61,8 @@ pub(crate) enum Command {
     Environment(commands::environment::Environment),
     #[command(subcommand)]
     Broker(commands::broker::Broker),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
     #[command(subcommand)]
     Workspace(commands::workspace::Workspace),
     Completions(commands::completions::Completions),

@@ -116,6 +116,14 @@ fn making_a_project_and_linking_a_directory_are_the_owners() {
 }
 
 #[test]
+fn a_backup_and_putting_it_back_are_the_owners() {
+    let stage = Stage::new();
+    let file = stage.path("home.asbk").display().to_string();
+    human(&stage, &["backup", &file], b"");
+    human(&stage, &["restore", &file, "--force"], b"");
+}
+
+#[test]
 fn copying_between_environments_is_the_owners() {
     let stage = Stage::new();
     stage.secret("KEY");

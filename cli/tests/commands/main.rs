@@ -5,6 +5,7 @@ mod allowlist;
 mod answers;
 mod approvals;
 mod authority;
+mod backups;
 mod call;
 mod door_terminal;
 mod doors;

@@ -23,6 +23,7 @@ use crate::secret_ref::SecretName;
 use seen::Seen;
 
 pub(crate) use copy::Copied;
+pub(crate) use export::{Checked, Records};
 pub(crate) use new::{Expectation, NewSecret};
 
 /// The values of a home, opened with its use key. It may be shared by threads, and beside others by processes.
@@ -322,6 +323,7 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
 }
 
 mod copy;
+mod export;
 mod new;
 mod seen;
 #[cfg(test)]
