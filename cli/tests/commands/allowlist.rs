@@ -13,6 +13,10 @@ fn a_bare_call_goes_to_a_listed_place_and_nowhere_else() {
     let scene = Scene::new();
     bare(&scene, &scene.url("/echo")).refused(3, "nothing_to_inject");
     scene.stage.owner(["workspace", "allowlist", "add", &scene.url("/echo")]).ok();
+    // The engine in a caller's own process decides the same.
+    let mut inside = scene.stage.command(["call", "--url", &scene.url("/echo")]);
+    let output = inside.env("AGENTSECRETS_ISOLATION", "in-process").output().expect("ran");
+    assert!(output.status.success(), "{output:?}");
     let before = scene.upstream.received().len();
     bare(&scene, &scene.url("/echo")).ok();
     let seen = scene.last();
