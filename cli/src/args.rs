@@ -66,6 +66,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Workspace(commands::workspace::Workspace),
     Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 /// Which project and environment are meant, where not those in use here.

@@ -17,6 +17,7 @@ pub(crate) mod init;
 pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod project;
 pub(crate) mod proxy;
 pub(crate) mod restore;
@@ -69,6 +70,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Restore(restore) => restore.run(output),
         Command::Workspace(workspace) => workspace.run(output),
         Command::Completions(completions) => completions.run(output),
+        Command::Man(man) => man.run(output),
     }
 }
 

@@ -236,6 +236,7 @@ fn an_agent_alone_does_the_rest() {
         &["broker", "stop"],
         &["broker", "run", "--background"],
         &["completions", "bash"],
+        &["man", "secrets", "set"],
         &["lock"],
     ] {
         let ran = stage.agent(arguments);
