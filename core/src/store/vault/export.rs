@@ -100,3 +100,46 @@ impl<'a> Checked<'a> {
         journal::recover(home, &**store, || current)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorCode;
+    use crate::resolve::input::SecretInput;
+    use crate::secret_ref::{Label, SecretName};
+    use crate::store::file::FileStore;
+    use crate::store::keychain::tests::split_store;
+    use crate::store::testing::{home, records_in};
+    use crate::store::{Expectation, NewSecret, Place};
+
+    #[test]
+    fn values_move_sealed_from_a_keychain_to_files_or_not_at_all() {
+        let (from, to, id) = (home(), home(), Uuid::from_u128(1));
+        let key = UseKey::make().expect("random");
+        let environment = Label::parse("development").expect("legal");
+        let place = Place { workspace: Uuid::from_u128(1), project: Uuid::from_u128(2), environment };
+        let name = SecretName::parse("KEY").expect("legal");
+        // Longer than an item of the keychain, so that it lies there in pieces.
+        let value: Vec<u8> = (b'a'..=b'z').cycle().take(2000).collect();
+        let input = SecretInput::from_bytes(value.clone()).expect("legal");
+        let vault = Vault::create(from.path(), id, Box::new(split_store()), &key).expect("made");
+        let secret = NewSecret { name: name.clone(), input, weak: false };
+        vault.set(&place, secret, &Expectation::New).expect("set");
+        let (index, records) = vault.export(&HomeLock::acquire(from.path()).expect("free")).expect("whole");
+        assert!(records.values().all(|sealed| !sealed.windows(26).any(|window| window == &value[..26])));
+
+        let files = || Box::new(FileStore::open(&to.path().join("store")).expect("a store"));
+        let checked = |records| Checked::new(to.path(), id, files(), &key, &index, records);
+        let altered: Records = records.iter().map(|(id, sealed)| (*id, [sealed, &b"x"[..]].concat())).collect();
+        let missing = Records::new();
+        for wrong in [&missing, &altered] {
+            assert_eq!(checked(wrong).err().expect("refused").code(), ErrorCode::StoreCorrupted);
+        }
+        assert!(records_in(to.path()).is_empty());
+        let lock = HomeLock::acquire(to.path()).expect("free");
+        checked(&records).and_then(|checked| checked.put_back(&lock)).expect("put back");
+        let there = Vault::open(to.path(), id, files(), &key).expect("opens");
+        // EXPOSE: the test compares what went in with what came out.
+        assert_eq!(there.value(&place, &name).expect("there").expose(), value);
+    }
+}
