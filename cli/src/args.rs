@@ -61,7 +61,12 @@ pub(crate) enum Command {
     Environment(commands::environment::Environment),
     #[command(subcommand)]
     Broker(commands::broker::Broker),
+    Backup(commands::backup::Backup),
+    Restore(commands::restore::Restore),
+    #[command(subcommand)]
+    Workspace(commands::workspace::Workspace),
     Completions(commands::completions::Completions),
+    Man(commands::man::Man),
 }
 
 /// Which project and environment are meant, where not those in use here.

@@ -21,6 +21,7 @@ use crate::{broker, engine};
 
 mod call_builder;
 mod choices;
+mod copy;
 mod spawn;
 
 pub use call_builder::CallBuilder;

@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 
 mod agents;
 mod approval;
+mod copy;
 
 pub use agents::{AgentInfo, LimitInfo, TokenInfo};
 pub use approval::{Decision, SignedDecision, WaitingCall};
+pub use copy::{CopiedSecret, CopyAct};
 
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
@@ -35,6 +37,7 @@ pub(crate) enum Ask {
     Limits,
     Approvals,
     Decide { decision: SignedDecision },
+    Copy { act: SignedAct },
 }
 
 /// A question with the selection it is asked under.

@@ -10,6 +10,7 @@ mod approvals;
 mod asking;
 mod caller;
 mod closing;
+mod copy;
 mod doors;
 mod follow;
 mod lifted;

@@ -4,7 +4,9 @@ use crate::audit;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 
-pub use crate::audit::{AgentName, Anchor, Entry, FirstBad, Identity, LogsQuery, Outcome, Phase, Record, Verdict};
+pub use crate::audit::{
+    AgentName, Anchor, Entry, Export, FirstBad, Follow, Identity, Line, LogsQuery, Outcome, Phase, Record, Verdict,
+};
 
 /// The calls of the log, the newest first, each with how it began and ended.
 ///
@@ -28,6 +30,22 @@ pub fn records(home: &Home, query: &LogsQuery) -> Result<Vec<Record>> {
 /// `audit_unavailable` where the log cannot be read.
 pub fn show(home: &Home, id: &str) -> Result<Vec<Record>> {
     audit::show(&home.audit(), id)
+}
+
+/// The records of the log as they stand there, the oldest first, over its whole history.
+///
+/// # Errors
+/// `audit_unavailable` where the log cannot be read.
+pub fn export(home: &Home, query: LogsQuery) -> Result<Export> {
+    Export::open(&home.audit(), query)
+}
+
+/// The records that are written from now on.
+///
+/// # Errors
+/// `audit_unavailable` where the log cannot be read.
+pub fn follow(home: &Home) -> Result<Follow> {
+    Follow::from_end(&home.audit())
 }
 
 /// Verifies the chain, its counter, and the anchors that are known. The MACs need the owner: see

@@ -1,5 +1,7 @@
 //! `environment`: which values of a project are in use.
 
+mod copy;
+
 use agentsecrets::Label;
 use clap::Subcommand;
 use serde_json::json;
@@ -9,7 +11,7 @@ use super::session::Session;
 use crate::args::Place;
 use crate::render::{Outcome, Output};
 
-/// List the environments of the project in use, or switch to one
+/// List the environments of the project in use, switch to one, or copy values between them
 #[derive(Subcommand)]
 pub(crate) enum Environment {
     /// List the environments and how many secrets each holds
@@ -19,6 +21,10 @@ pub(crate) enum Environment {
         #[arg(long, value_name = "NAME")]
         project: Option<String>,
     },
+    /// Copy values from one environment to another, all of them or none (asks for the owner's passphrase)
+    #[command(after_help = "Examples:\n  agentsecrets environment copy development staging\n  \
+agentsecrets environment copy staging production STRIPE_KEY WEBHOOK_KEY")]
+    Copy(copy::Copy),
     /// Make an environment the one in use, until another is chosen
     #[command(after_help = "Example:\n  agentsecrets environment switch staging")]
     Switch {
@@ -34,6 +40,7 @@ impl Environment {
     pub(crate) fn run(self, output: &Output) -> Outcome {
         match self {
             Self::List { project } => list(project, output),
+            Self::Copy(copy) => copy.run(output),
             Self::Switch { name, project } => switch(&name, project, output),
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod allow;
 pub(crate) mod approve;
+pub(crate) mod backup;
 pub(crate) mod broker;
 pub(crate) mod call;
 pub(crate) mod completions;
@@ -16,14 +17,17 @@ pub(crate) mod init;
 pub(crate) mod limit;
 pub(crate) mod lock;
 pub(crate) mod logs;
+pub(crate) mod man;
 pub(crate) mod project;
 pub(crate) mod proxy;
+pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod session;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod unlock;
+pub(crate) mod workspace;
 
 use agentsecrets::{Error, ErrorCode};
 
@@ -62,7 +66,11 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Project(project) => project.run(output),
         Command::Environment(environment) => environment.run(output),
         Command::Broker(broker) => broker.run(output),
+        Command::Backup(backup) => backup.run(output),
+        Command::Restore(restore) => restore.run(output),
+        Command::Workspace(workspace) => workspace.run(output),
         Command::Completions(completions) => completions.run(output),
+        Command::Man(man) => man.run(output),
     }
 }
 

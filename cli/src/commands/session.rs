@@ -73,6 +73,11 @@ impl Session {
         })
     }
 
+    /// A client of another place, served by the same runtime.
+    pub(crate) fn client_of(&self, place: &Place) -> Result<Client> {
+        self.runtime.block_on(client(place))
+    }
+
     /// The project and environment in use.
     pub(crate) fn in_use(&self) -> Result<(Label, Label)> {
         let status = self.wait(self.client.status())?;

@@ -58,6 +58,11 @@ fn a_typed_value_is_refused_and_repeated_nowhere() {
         &["trust", "add", &value],
         &["allow", &value, "api.example.com"],
         &["unlock", "--unlock", &value],
+        &["man", &value],
+        &["logs", "export", "--since", &value],
+        &["workspace", "allowlist", "remove", &value],
+        &["restore", &value],
+        &["restore", "home.asbk", "--unlock", &value],
         &[&value],
         &[&format!("--{value}")],
     ] {
@@ -235,7 +240,7 @@ fn help_names_the_commands_there_are_and_no_other() {
         .collect();
     assert_eq!(
         commands.join(" "),
-        "init secrets allow approve deny grants agent limit trust call run env exec proxy logs status doctor lock unlock project environment broker completions"
+        "init secrets allow approve deny grants agent limit trust call run env exec proxy logs status doctor lock unlock project environment broker backup restore workspace completions man"
     );
     assert!(stage.agent(["secrets", "set", "--help"]).ok().stdout.contains("Examples:"));
 }

@@ -1,6 +1,7 @@
 //! Who may do what, row by row: each act of a human is refused to an agent alone, and each act of an agent needs nobody.
 
 use crate::stage::{Ran, Stage, canary};
+use crate::terminal::Terminal;
 
 /// Runs a human's act without the passphrase, then with it.
 #[track_caller]
@@ -86,6 +87,22 @@ fn trust_is_the_owners() {
 }
 
 #[test]
+fn the_workspace_allowlist_is_the_owners() {
+    let stage = Stage::new();
+    human(&stage, &["workspace", "allowlist", "add", "api.example.com"], b"");
+    human(&stage, &["workspace", "allowlist", "remove", "api.example.com"], b"");
+    human(&stage, &["workspace", "allowlist", "remove", "--all"], b"");
+    let mut terminal = Terminal::run(stage.command(["workspace", "allowlist", "add", "api.example.com"]));
+    terminal.expect("Calls without a secret may go to api.example.com; from now on no call goes anywhere");
+    terminal.expect("asked by: ");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    let (code, _) = terminal.end();
+    assert_eq!(code, 0);
+    assert_eq!(stage.json(["workspace", "allowlist", "list"])["rules"][0], "https://api.example.com");
+}
+
+#[test]
 fn making_a_project_and_linking_a_directory_are_the_owners() {
     let stage = Stage::new();
     human(&stage, &["project", "create", "payments"], b"");
@@ -96,6 +113,28 @@ fn making_a_project_and_linking_a_directory_are_the_owners() {
     assert_eq!(stage.json(["status"])["project"], "work");
     stage.agent(["project", "use", "payments"]).ok();
     assert_eq!(stage.json(["status"])["project"], "payments");
+}
+
+#[test]
+fn a_backup_and_putting_it_back_are_the_owners() {
+    let stage = Stage::new();
+    let file = stage.path("home.asbk").display().to_string();
+    human(&stage, &["backup", &file], b"");
+    human(&stage, &["restore", &file, "--force"], b"");
+}
+
+#[test]
+fn copying_between_environments_is_the_owners() {
+    let stage = Stage::new();
+    stage.secret("KEY");
+    human(&stage, &["environment", "copy", "development", "staging"], b"");
+    let mut terminal = Terminal::run(stage.command(["environment", "copy", "development", "staging", "KEY"]));
+    terminal.expect("In work/staging the values of development are used for KEY");
+    terminal.expect("the values there are lost: KEY");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    assert_eq!(terminal.end().0, 0);
+    assert_eq!(stage.json(["secrets", "list", "--environment", "staging"])[0]["version"], 2);
 }
 
 #[test]
@@ -183,9 +222,11 @@ fn an_agent_alone_does_the_rest() {
         &["grants"],
         &["deny", "KEY"],
         &["trust", "list"],
+        &["workspace", "allowlist", "list"],
         &["logs"],
         &["logs", "list"],
         &["logs", "verify"],
+        &["logs", "export"],
         &["doctor"],
         &["project", "list"],
         &["environment", "list"],
@@ -195,6 +236,7 @@ fn an_agent_alone_does_the_rest() {
         &["broker", "stop"],
         &["broker", "run", "--background"],
         &["completions", "bash"],
+        &["man", "secrets", "set"],
         &["lock"],
     ] {
         let ran = stage.agent(arguments);

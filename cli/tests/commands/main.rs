@@ -1,15 +1,19 @@
 //! The real executable, in homes of its own: what it does, what it says, and what it never says.
 
 mod agents;
+mod allowlist;
 mod answers;
 mod approvals;
 mod authority;
+mod backups;
 mod call;
 mod door_terminal;
 mod doors;
 mod dotenv;
+mod environments;
 mod first_time;
 mod limits;
+mod logs;
 mod proxy;
 mod run;
 mod run_child;

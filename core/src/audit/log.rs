@@ -193,6 +193,21 @@ impl AuditLog {
         inside.core.append(&entry).map(drop)
     }
 
+    /// Records that the home was put back from a backup.
+    ///
+    /// # Errors
+    /// `audit_unavailable`.
+    pub(crate) fn restored(&self, event: &Event) -> Result<()> {
+        let outcome = Outcome::Ok;
+        let ended = Ended { outcome, status: None, reason: None, redacted: Vec::new(), duration_ms: None };
+        let event = write_event("restored", event);
+        let mut inside = self.lock();
+        inside.pay()?;
+        let call = inside.core.make_call()?;
+        let entry = Entry { call, phase: Phase::Ended, event: &event, end: Some(&ended), denies: 0, closes: false };
+        inside.core.append(&entry).map(drop)
+    }
+
     /// How many changes of the deny overlay the log remembers.
     ///
     /// # Errors

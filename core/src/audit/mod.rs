@@ -8,7 +8,7 @@
 //! `duration_ms`, `mac`
 //!
 //! What does not apply is `null`, or `[]` for a list. `act` is `call`, for a change of the deny overlay `deny` or
-//! `deny_lifted`, for what a human decided of a call `approval`, or `tail_lost` for records that were never synced and
+//! `deny_lifted`, for what a human decided of a call `approval`, for a home put back from a backup `restored`, or `tail_lost` for records that were never synced and
 //! went with the machine (`crash.rs`). `id` and `call` are version 7 UUIDs (RFC 9562, section 5.7): the last twelve digits of an `id` are the
 //! record's place in the chain, counted from 1, those of a `call` name its writer. `chain.rs` says what `prev` and
 //! `mac` are made of.
@@ -19,6 +19,7 @@ mod chain;
 mod crash;
 mod event;
 mod files;
+mod forward;
 mod log;
 mod outside;
 mod page;
@@ -47,6 +48,7 @@ pub(crate) use verify::verify;
 
 pub(crate) use event::Isolation;
 pub use event::{AgentName, Identity, Outcome};
+pub use forward::{Export, Follow, Line};
 pub use read::{Entry, LogsQuery};
 pub use record::{Phase, Record};
 pub use state::Anchor;

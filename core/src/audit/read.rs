@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::event::{AgentName, Outcome};
 use super::files::{self, unavailable};
+use super::forward::Line;
 use super::record::{Phase, Record};
 use crate::error::Result;
 use crate::secret_ref::{Label, SecretName};
@@ -33,12 +34,14 @@ pub struct LogsQuery {
     pub environment: Option<Label>,
     /// Records written then or later, by the clock of the machine.
     pub since: Option<Timestamp>,
+    /// Records written before then.
+    pub until: Option<Timestamp>,
     /// The call of this id.
     pub call: Option<String>,
 }
 
 impl LogsQuery {
-    fn asks_for(&self, record: &Record) -> bool {
+    pub(super) fn asks_for(&self, record: &Record) -> bool {
         fn same<T: PartialEq>(asked: Option<&T>, found: Option<&T>) -> bool {
             asked.is_none() || asked == found
         }
@@ -49,6 +52,7 @@ impl LogsQuery {
             && same(self.project.as_ref(), record.project.as_ref())
             && same(self.environment.as_ref(), record.environment.as_ref())
             && self.since.is_none_or(|since| record.written_at().is_some_and(|time| time >= since))
+            && self.until.is_none_or(|until| record.written_at().is_some_and(|time| time < until))
             && same(self.call.as_ref(), Some(&record.call))
     }
 }
@@ -111,6 +115,18 @@ pub(crate) fn records(dir: &Path, query: &LogsQuery) -> Result<Vec<Record>> {
             found.push(record);
         }
     }
+    Ok(found)
+}
+
+/// The newest lines asked for, oldest first.
+pub(super) fn newest(dir: &Path, query: &LogsQuery) -> Result<Vec<Line>> {
+    let mut found = Vec::new();
+    let mut log = Backwards::open(dir)?;
+    while found.len() < query.last.unwrap_or(usize::MAX) {
+        let Some(bytes) = log.next_line().map_err(|why| unavailable("read", &why))? else { break };
+        found.extend(Line::parse(&bytes).filter(|line| query.asks_for(&line.record)));
+    }
+    found.reverse();
     Ok(found)
 }
 

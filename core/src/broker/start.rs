@@ -116,7 +116,12 @@ impl Launch {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it gave no reason");
-        Err(unavailable(format!("the broker did not start: {}", last.trim())))
+        let error = unavailable(format!("the broker did not start: {}", last.trim()));
+        // What mends it is what the broker itself says.
+        Err(match said.lines().find_map(|line| line.strip_prefix("hint: ")) {
+            Some(hint) => error.with_hint(hint.to_owned()),
+            None => error,
+        })
     }
 
     /// The executable of the caller's own package, else the one that made the home, if it still is that one.

@@ -1,5 +1,6 @@
 //! Keys and sealed records, without I/O.
 
+pub(crate) mod backup;
 pub(crate) mod binding;
 pub(crate) mod envelope;
 pub(crate) mod owner_key;

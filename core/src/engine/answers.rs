@@ -47,6 +47,7 @@ impl Engine {
             Ask::Tokens { agent } => json(&self.tokens(selection, agent.as_ref())?),
             Ask::Approvals => json(&self.waiting_calls()),
             Ask::Decide { decision } => json(&self.decide(decision)?),
+            Ask::Copy { act } => json(&self.copy(selection, act)?),
             Ask::Limits => json(&self.limits(selection)?),
             Ask::RevokeToken { id } => json(&self.revoke(selection, id)?),
         }

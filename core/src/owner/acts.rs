@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::allow_door::AllowDoor;
+use super::allowlist_act::AllowlistChange;
 use super::limit_act::SetLimit;
 use super::log_settings::LogsChange;
 use super::policy_file;
@@ -32,6 +33,8 @@ pub enum PolicyAct {
         /// The certificate's id, or the beginning of one.
         id: String,
     },
+    /// The workspace allowlist is another one.
+    Allowlist(AllowlistChange),
     /// There is another project.
     CreateProject {
         /// Its name.
@@ -134,6 +137,7 @@ impl PolicyAct {
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
+            Self::Allowlist(change) => change.apply(document),
             Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
             Self::Link { directory, project } => {
                 let id = id_of(document, project)?;

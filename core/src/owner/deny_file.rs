@@ -35,6 +35,14 @@ pub(crate) fn load(home: &Home, config: &HomeConfig, use_key: &UseKey, remembere
     Ok(overlay)
 }
 
+/// The overlay of a backup.
+///
+/// # Errors
+/// `policy_invalid` where it was altered.
+pub(super) fn in_backup(bytes: Option<&[u8]>, config: &HomeConfig, use_key: &UseKey) -> Result<DenyOverlay> {
+    bytes.map_or_else(|| Ok(DenyOverlay::default()), |bytes| verified(bytes, config, use_key))
+}
+
 fn verified(bytes: &[u8], config: &HomeConfig, use_key: &UseKey) -> Result<DenyOverlay> {
     let kept: Kept = serde_json::from_slice(bytes).map_err(|_| invalid("the deny overlay is not readable"))?;
     let mac = URL_SAFE_NO_PAD.decode(&kept.mac).map_err(|_| invalid("the deny overlay's MAC is not readable"))?;

@@ -87,6 +87,36 @@ pub(crate) fn make_use_key(home: &Home, config: &HomeConfig, passphrase: Option<
     }
 }
 
+/// Puts a use key that there is already into its place. A key file or descriptor must hold the same.
+///
+/// # Errors
+/// `invalid_call` where the place holds another key; `store_unavailable`.
+pub(super) fn keep_use_key(home: &Home, config: &HomeConfig, key: &UseKey, passphrase: &SecretValue) -> Result<()> {
+    let check = |there: UseKey| {
+        if there.bytes() == key.bytes() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorCode::InvalidCall, "the use key's place holds another key")
+            .with_hint("choose another place: --unlock keychain|passphrase|file:PATH"))
+    };
+    match &config.unlock {
+        Unlock::Keychain => match keychain::use_key(config.id)? {
+            Some(there) => check(there),
+            None => keychain::put_use_key(config.id, key),
+        },
+        Unlock::Passphrase => atomic::write(&home.file(USE_KEY_FILE), &key.seal(passphrase, config.id.as_bytes())?),
+        Unlock::Fd(number) => check(read_key_fd(*number)?),
+        Unlock::File(path) => match read_key_file(path)? {
+            Some(there) => check(there),
+            None => {
+                let mut text = key.to_text();
+                text.push(b'\n');
+                write_key_file(path, text.as_slice())
+            }
+        },
+    }
+}
+
 /// A key file is the machine's own (a mounted secret, a systemd credential), so its folder may be anybody's; the file
 /// itself must not be readable by others.
 fn read_key_file(path: &Path) -> Result<Option<UseKey>> {

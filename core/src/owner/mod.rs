@@ -5,7 +5,11 @@
 
 mod acts;
 mod allow_door;
+mod allowlist_act;
 mod approval;
+mod backup;
+mod backup_file;
+mod copy;
 mod counter_file;
 mod deny_file;
 mod first_key;
@@ -16,21 +20,26 @@ mod open;
 mod policy_file;
 mod process;
 mod prompt;
+mod restore;
 mod signer;
 mod token;
 
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use allow_door::AllowDoor;
+pub use allowlist_act::{AllowlistChange, allowlist};
+pub use backup::{BackupOptions, BackupReport, backup};
 pub use keys::Unlocked;
 pub use limit_act::SetLimit;
 pub use log_settings::{AnchorPlace, LogSettings, LogsChange, log_settings};
 pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, init, spawn, unlock};
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
+pub use restore::{RestoreOptions, RestoreReport, restore};
 pub use signer::Owner;
 pub use token::{NewToken, TokenSink};
 
 pub(crate) use approval::verify_decision;
+pub(crate) use copy::verify_copy;
 pub(crate) use counter_file::{CounterFile, Counts};
 pub(crate) use deny_file::{load as load_denies, save as save_denies};
 pub(crate) use keys::{locked, open_use_key};

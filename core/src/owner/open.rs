@@ -121,7 +121,7 @@ pub fn unlock(home: &Home, passphrase: PassphraseSource, place: Option<Unlock>, 
 }
 
 /// What a child reads from descriptors that its caller named.
-fn descriptors(passphrase: PassphraseSource, place: Option<&Unlock>) -> Vec<i32> {
+pub(super) fn descriptors(passphrase: PassphraseSource, place: Option<&Unlock>) -> Vec<i32> {
     let mut numbers = passphrase.descriptors();
     if let Some(Unlock::Fd(number)) = place {
         numbers.push(*number);

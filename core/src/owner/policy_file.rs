@@ -30,7 +30,15 @@ struct Signed<'a> {
 pub(crate) fn load(home: &Home, config: &HomeConfig) -> Result<Document> {
     let bytes =
         atomic::read_private(&home.file("policy.json"), MAX_POLICY)?.ok_or_else(|| invalid("there is no policy"))?;
-    let signed: Signed<'_> = serde_json::from_slice(&bytes).map_err(|_| invalid("the policy is not readable"))?;
+    verify(&bytes, config)
+}
+
+/// Verifies the bytes of a policy file.
+///
+/// # Errors
+/// Those of [`load`].
+pub(super) fn verify(bytes: &[u8], config: &HomeConfig) -> Result<Document> {
+    let signed: Signed<'_> = serde_json::from_slice(bytes).map_err(|_| invalid("the policy is not readable"))?;
     let signature =
         URL_SAFE_NO_PAD.decode(&signed.signature).map_err(|_| invalid("the policy's signature is not readable"))?;
     let document = signed.document.get().as_bytes();

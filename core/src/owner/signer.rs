@@ -11,7 +11,7 @@ use super::prompt::{PassphraseSource, asking_tree, say};
 use super::token::{NewToken, TokenSink};
 use super::{keys, policy_file};
 use crate::audit::{Anchor, Verdict};
-use crate::control::{Act, ActKind, Decision, SignedAct, SignedDecision};
+use crate::control::{Act, ActKind, CopyAct, Decision, SignedAct, SignedDecision};
 use crate::crypto::OwnerKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig};
@@ -28,6 +28,7 @@ pub struct Owner {
 enum Request {
     Change(Vec<PolicyAct>),
     Sign(Act),
+    Copy(CopyAct),
     Verify(Vec<Anchor>),
     Issue(NewToken),
     Decide(Decision),
@@ -115,6 +116,17 @@ impl Owner {
         }
     }
 
+    /// Signs a copy between environments.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`.
+    pub fn sign_copy(&mut self, act: CopyAct) -> Result<SignedAct> {
+        match self.ask(&Request::Copy(act))? {
+            Reply::Signed(act) => Ok(act),
+            _ => Err(confused()),
+        }
+    }
+
     /// Verifies the audit log, every MAC included.
     ///
     /// # Errors
@@ -153,6 +165,7 @@ impl Session {
             let reply = match request {
                 Request::Change(acts) => self.change(&acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
+                Request::Copy(act) => self.copy(&act).map(Reply::Signed),
                 Request::Issue(new) => self.issue(&new).map(Reply::Issued),
                 Request::Decide(decision) => self.decide(&decision).map(Reply::Decided),
                 Request::Verify(anchors) => self.verify(&anchors).map(|verdict| Reply::Verified(Box::new(verdict))),
@@ -216,6 +229,11 @@ impl Session {
         let text = serde_json::to_string(act).map_err(|_| confused())?;
         let signature = URL_SAFE_NO_PAD.encode(self.opened()?.sign(ACT_DOMAIN, text.as_bytes()));
         Ok(SignedAct { act: text, signature })
+    }
+
+    fn copy(&mut self, act: &CopyAct) -> Result<SignedAct> {
+        self.open(&super::copy::sentences(act))?;
+        super::copy::sign(self.opened()?, act)
     }
 
     fn verify(&mut self, anchors: &[Anchor]) -> Result<Verdict> {

@@ -298,10 +298,8 @@ impl Policy {
             Some(rules) if !rules.iter().any(|rule| rule.covers(asked.url)) => {
                 let origin = asked.url.origin();
                 let message = format!("the workspace allowlist does not name {origin}");
-                Err(Error::new(ErrorCode::DestinationNotAllowed, message).with_hint(format!(
-                    "an admin of the workspace can add {} to its allowlist",
-                    Rule::of(origin).short()
-                )))
+                Err(Error::new(ErrorCode::DestinationNotAllowed, message)
+                    .with_hint(format!("agentsecrets workspace allowlist add {}", Rule::of(origin).short())))
             }
             _ => Ok(()),
         }

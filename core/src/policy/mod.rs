@@ -9,6 +9,7 @@
 
 mod acts;
 mod agent;
+mod allowlist;
 mod change;
 mod check;
 mod deny;

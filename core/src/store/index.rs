@@ -17,7 +17,7 @@ use crate::secret_ref::{Label, SecretName};
 
 const NAME: &str = "index.sealed";
 /// Room for more than a hundred thousand names.
-const MAX_INDEX: u64 = 64 << 20;
+pub(super) const MAX_INDEX: u64 = 64 << 20;
 
 /// A project and an environment in it: where a name is unique.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -99,17 +99,23 @@ impl Index {
         let path = path(home);
         let gone = || {
             Error::new(ErrorCode::StoreCorrupted, format!("the index {} is gone", path.display()))
-                .with_hint("put the home's folder back from a backup of yours, or begin with another: AGENTSECRETS_HOME=PATH agentsecrets init")
+                .with_hint("agentsecrets restore FILE  # a backup of yours")
         };
         let sealed = atomic::read_private(&path, MAX_INDEX)?.ok_or_else(gone)?;
+        Self::parse(&sealed, home_id, key)
+    }
+
+    /// Opens a sealed index.
+    ///
+    /// # Errors
+    /// `store_corrupted`.
+    pub(super) fn parse(sealed: &[u8], home_id: Uuid, key: &SubKey) -> Result<Self> {
         let damaged = |_| {
-            Error::new(
-                ErrorCode::StoreCorrupted,
-                format!("the index {} does not open: it was altered, or the use key is another's", path.display()),
-            )
-            .with_hint("nothing was overwritten; put the home's folder back from a backup of yours, or begin with another: AGENTSECRETS_HOME=PATH agentsecrets init")
+            let message = "the home's index does not open: it was altered, or the use key is another's";
+            Error::new(ErrorCode::StoreCorrupted, message)
+                .with_hint("agentsecrets restore FILE  # a backup of yours; nothing was overwritten")
         };
-        let opened = envelope::open(key, &binding(home_id), &sealed).map_err(damaged)?;
+        let opened = envelope::open(key, &binding(home_id), sealed).map_err(damaged)?;
         serde_json::from_slice(opened.as_slice())
             .map_err(|_| Error::new(ErrorCode::StoreCorrupted, "the index was written by a later version"))
     }

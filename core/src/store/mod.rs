@@ -34,7 +34,7 @@ use crate::home::StoreKind;
 
 pub(crate) use index::Place;
 pub(crate) use lock::HomeLock;
-pub(crate) use vault::{Expectation, Listed, NewSecret, Vault};
+pub(crate) use vault::{Checked, Copied, Expectation, Listed, NewSecret, Records, Vault};
 
 /// Keeps sealed records. Ids are random and never used twice, so a record is written once and never altered.
 ///

@@ -22,6 +22,8 @@ use crate::resolve::value::SecretValue;
 use crate::secret_ref::SecretName;
 use seen::Seen;
 
+pub(crate) use copy::Copied;
+pub(crate) use export::{Checked, Records};
 pub(crate) use new::{Expectation, NewSecret};
 
 /// The values of a home, opened with its use key. It may be shared by threads, and beside others by processes.
@@ -320,6 +322,8 @@ fn distance(one: &[u8], other: &[u8]) -> usize {
     row[other.len()]
 }
 
+mod copy;
+mod export;
 mod new;
 mod seen;
 #[cfg(test)]

@@ -1,9 +1,12 @@
 //! `logs`: what was asked, decided and done.
 
+mod export;
 mod list;
 mod settings;
 mod show;
+mod time;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -54,6 +57,14 @@ enum What {
         #[command(flatten)]
         passphrase: Passphrase,
     },
+    /// Write the whole log to stdout, the oldest record first
+    #[command(
+        after_help = "Examples:\n  agentsecrets logs export > log.jsonl\n  agentsecrets logs export --since 30d --format csv > log.csv\n  agentsecrets logs export --since 2026-11-01 --until 2026-12-01"
+    )]
+    Export(export::Export),
+    /// Show records as they are written, until Ctrl-C
+    #[command(after_help = "Examples:\n  agentsecrets logs watch\n  agentsecrets logs watch --json | jq .outcome")]
+    Watch,
     /// Show or change how the log is kept; a change asks for the owner's passphrase
     #[command(
         after_help = "Examples:\n  agentsecrets logs settings\n  agentsecrets logs settings --durable on --anchor journald"
@@ -71,6 +82,8 @@ impl Logs {
             What::Verify { full, anchor, passphrase } => {
                 verify::run(&home, full, anchor.as_deref(), &passphrase, output)
             }
+            What::Export(export) => export.run(&home, output),
+            What::Watch => watch::run(&home, output),
             What::Settings(settings) => settings.run(&home, output),
         }
     }

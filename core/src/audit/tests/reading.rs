@@ -80,3 +80,46 @@ fn lines_longer_than_a_chunk_and_half_lines_are_read_over() {
     assert_eq!(found.iter().map(|record| record.secrets.len()).collect::<Vec<_>>(), [1, 1, 2000, 2000, 1, 1]);
     assert_eq!(home.assert_sound(), 6);
 }
+
+#[test]
+fn an_export_gives_the_very_lines_of_all_segments_in_order() {
+    let home = Home::new();
+    let log = home.open_rotating_at(3000);
+    (0..30).for_each(|_| call(&log));
+    let export = |query: LogsQuery| {
+        Export::open(&home.dir(), query).expect("open").map(|line| line.expect("line").text).collect::<Vec<_>>()
+    };
+    assert!(files::segments(&home.dir()).expect("segments").len() > 3);
+    assert_eq!(export(query()), home.lines());
+    assert_eq!(export(LogsQuery { last: Some(3), ..query() }), home.lines()[57..]);
+    let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60);
+    assert_eq!(export(LogsQuery { until: Some(now), ..query() }).len(), 60);
+    assert_eq!(export(LogsQuery { until: Some(now), since: Some(now), ..query() }).len(), 0);
+    assert_eq!(export(LogsQuery { outcome: Some(Outcome::Ok), ..query() }).len(), 30);
+}
+
+#[test]
+fn a_follower_gets_every_record_once_over_rotations_and_waits_for_half_a_line() {
+    let home = Home::new();
+    let log = home.open_rotating_at(1500);
+    (0..5).for_each(|_| call(&log));
+    let mut follow = Follow::from_end(&home.dir()).expect("open");
+    assert_eq!(follow.next_line().expect("readable"), None);
+    let mut seen = Vec::new();
+    for round in 0..40 {
+        call(&log);
+        while round % 3 == 0 && seen.len() < 2 * (round + 1) {
+            seen.push(follow.next_line().expect("readable").expect("a record").text);
+        }
+    }
+    while let Some(line) = follow.next_line().expect("readable") {
+        seen.push(line.text);
+    }
+    assert_eq!(seen, home.lines()[10..]);
+    let last = files::segment_path(&home.dir(), *files::segments(&home.dir()).expect("segments").last().expect("one"));
+    let whole = [fs::read(&last).expect("read"), format!("{}\n", seen[0]).into_bytes()].concat();
+    fs::write(&last, &whole[..whole.len() - 40]).expect("write");
+    assert_eq!(follow.next_line().expect("readable"), None, "half a line is none yet");
+    fs::write(&last, &whole).expect("write");
+    assert_eq!(follow.next_line().expect("readable").map(|line| line.text).as_ref(), Some(&seen[0]));
+}
