@@ -14,5 +14,6 @@ mod proxy;
 mod run;
 mod run_child;
 mod scene;
+mod sources;
 mod stage;
 mod terminal;
