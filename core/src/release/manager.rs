@@ -54,8 +54,7 @@ impl Question {
     /// # Errors
     /// `source_unavailable`, `command_changed`, `invalid_value` for a value under 8 bytes.
     pub(crate) fn ask(&self, running: &Running) -> Result<SecretValue, NoAnswer> {
-        let ready = Ready::of(&self.terms.command, &self.relink()).map_err(|why| why.at(Stage::Resolve))?;
-        let (status, output) = self.run(&ready, running)?;
+        let (status, output) = self.run(running)?;
         let answered = if self.terms.plain { answer::plain(output) } else { answer::read(&output, &self.terms.id) };
         match answered {
             _ if !status.success() && self.terms.plain => Err(self.failed(&ended(status)).into()),
@@ -71,8 +70,9 @@ impl Question {
         }
     }
 
-    fn run(&self, ready: &Ready, running: &Running) -> Result<(ExitStatus, SecretBuf)> {
+    fn run(&self, running: &Running) -> Result<(ExitStatus, SecretBuf)> {
         let mut run = running.begin()?;
+        let ready = &Ready::of(&self.terms.command, &self.relink()).map_err(|why| why.at(Stage::Resolve))?;
         let pipe = || std::io::pipe().map_err(|_| self.failed("could not be started: the system has no pipe to give"));
         let ((asked, question), (output, answer)) = (pipe()?, pipe()?);
         let asked = if self.terms.plain { Stdio::null() } else { Stdio::from(asked) };
