@@ -33,6 +33,11 @@ pub(crate) fn of_caller() -> &'static [(OsString, OsString)] {
     CALLERS.get().map_or(&[], Vec::as_slice)
 }
 
+/// A variable of the caller's, where it is text.
+pub(crate) fn text_of(name: &str) -> Option<&'static str> {
+    of_caller().iter().find(|(own, _)| own == name)?.1.to_str()
+}
+
 /// Forgets every variable that no command needs, so that no child and no library is led by one.
 #[expect(
     clippy::disallowed_methods,

@@ -112,9 +112,9 @@ pub(crate) struct SetManyRequest {
 pub struct SecretInfo {
     /// The name.
     pub name: SecretName,
-    /// How often it has been set.
+    /// How often it has been set; 0 where it is linked to another manager.
     pub version: u64,
-    /// The id of the sealed record that holds the value now.
+    /// The id of the sealed record that holds the value now; empty where it is linked.
     pub record: String,
     /// When it was first set.
     pub created: jiff::Timestamp,
@@ -122,6 +122,9 @@ pub struct SecretInfo {
     pub updated: jiff::Timestamp,
     /// Where it may go, as rules.
     pub destinations: Vec<String>,
+    /// The program that is asked for the value, where it is linked to another manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// Whether a name is there, and whether anything may be done with it.
@@ -135,6 +138,9 @@ pub struct Checked {
     pub granted: bool,
     /// The id of the sealed record that holds the value now.
     pub record: Option<String>,
+    /// The program that is asked for the value, where it is linked to another manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// A grant as it is listed.
@@ -167,6 +173,9 @@ pub struct GrantInfo {
     /// The limits that its calls count under.
     #[serde(default)]
     pub limits: Vec<String>,
+    /// The program that is asked for the value, where it is linked to another manager.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// `active`, `expired` or `denied`.
     pub state: String,
     /// Whether the value itself leaves, to every process of this user: a command's environment or a provider's answer.

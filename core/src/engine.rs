@@ -1,8 +1,7 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
-//! `caller` says who asks, `follow` repeats it for redirects and retries, `closing` ends the audit record with the body,
-//! `loaded` holds the policy in force, `needles` what is looked for, `answers` what is asked besides calls, `doors` the
-//! other ways out.
+//! `caller` says who asks, `follow` repeats it for redirects and retries, `closing` ends the record with the body, `loaded`
+//! has the policy, `sources` asks other managers, `needles` are looked for, `answers` are no calls, `doors` other ways out.
 
 mod agents;
 mod answers;
@@ -21,6 +20,7 @@ mod open;
 mod place;
 mod placeholders;
 mod setting;
+mod sources;
 mod state;
 
 use std::sync::Arc;
@@ -67,7 +67,8 @@ impl Engine {
         }
         self.audit.make_durable().await?;
         let (place, Admitted { permitted, visible, .. }) = (&caller.place, *admitted);
-        let resolved = resolve(self.vault()?, place.workspace_id, permitted).await?;
+        let linked = self.linked(&loaded, place, &permitted).await?;
+        let resolved = resolve(self.vault()?, place.workspace_id, permitted, linked).await?;
         let injections = call.injections.clone();
         let (armed, forms) = arm(call, &resolved)?;
         let scanner = self.needles.scanner(self.vault()?, &loaded, place, visible, &resolved, &forms).await?;

@@ -263,6 +263,8 @@ codes! {
         "The policy is unsigned, altered, older than one seen before, or its deny overlay is missing: nothing is permitted until the owner mends it.";
     SecretNotFound = "secret_not_found", Resolve, false, exit 4, hint Some("agentsecrets secrets list"),
         "The project and environment hold no secret of that name.";
+    SourceUnavailable = "source_unavailable", Resolve, true, exit 1, hint None,
+        "The value is linked, and the manager that it is asked of is locked, failed, took too long or gave something else than a value.";
     StoreLocked = "store_locked", Resolve, true, exit 5, hint Some("agentsecrets unlock"),
         "The use key is not open; a human opens it at a terminal.";
     StoreUnavailable = "store_unavailable", Store, true, exit 1, hint Some("agentsecrets doctor"),

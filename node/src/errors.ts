@@ -21,6 +21,7 @@ export type ErrorCode =
   | "command_changed"
   | "policy_invalid"
   | "secret_not_found"
+  | "source_unavailable"
   | "store_locked"
   | "store_unavailable"
   | "store_corrupted"
@@ -251,6 +252,17 @@ export class SecretNotFound extends AgentSecretsError {
   }
 }
 
+/**
+ * The value is linked, and the manager that it is asked of is locked, failed, took too long or gave something else
+ * than a value.
+ */
+export class SourceUnavailable extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "source_unavailable", stage: "resolve", retryable: true, hint: undefined, ...details });
+    this.name = "SourceUnavailable";
+  }
+}
+
 /** The use key is not open; a human opens it at a terminal. */
 export class StoreLocked extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
@@ -431,6 +443,7 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   command_changed: CommandChanged,
   policy_invalid: PolicyInvalid,
   secret_not_found: SecretNotFound,
+  source_unavailable: SourceUnavailable,
   store_locked: StoreLocked,
   store_unavailable: StoreUnavailable,
   store_corrupted: StoreCorrupted,

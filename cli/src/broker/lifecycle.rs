@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::listener::{Listener, answers};
+use crate::surroundings;
 
 /// How long an unlocked broker waits for a locked one to give way, and a started one for an ended one to be gone.
 const HANDOVER: Duration = Duration::from_secs(8);
@@ -121,6 +122,7 @@ impl Place {
 }
 
 fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
+    engine.look_up_variables(|name| surroundings::text_of(name).map(str::to_owned));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -65,6 +65,9 @@ fn row(grant: &GrantInfo) -> Vec<String> {
     if let Some(end) = grant.expires {
         limits.push(format!("until {}", moment(end)));
     }
+    if let Some(source) = &grant.source {
+        limits.push(format!("value from {source}"));
+    }
     if grant.discloses {
         limits.push("DISCLOSES the value".to_owned());
     }

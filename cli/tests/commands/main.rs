@@ -18,5 +18,6 @@ mod proxy;
 mod run;
 mod run_child;
 mod scene;
+mod sources;
 mod stage;
 mod terminal;

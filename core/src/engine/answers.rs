@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 use super::caller::identify;
+use super::loaded::Loaded;
 use super::open::Engine;
 use super::state::State;
 use crate::audit::{DenyChange, Event};
@@ -89,23 +90,18 @@ impl Engine {
 
     pub(super) fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
         let loaded = self.loaded()?;
-        let granted = |name: &SecretName| {
-            let own = loaded
-                .document
-                .grants
-                .iter()
-                .filter(|grant| grant.project == place.project_id && grant.secret == *name);
-            own.map(|grant| grant.terms.rule.short()).collect::<Vec<_>>()
-        };
         let info = |listed: Listed| SecretInfo {
-            destinations: granted(&listed.name),
+            destinations: destinations(&loaded, place, &listed.name),
+            source: None,
             name: listed.name,
             version: listed.version,
             record: listed.record.to_string(),
             created: listed.created,
             updated: listed.updated,
         };
-        Ok(self.vault()?.list(&place.in_store())?.into_iter().map(info).collect())
+        let mut secrets = self.vault()?.list(&place.in_store())?.into_iter().map(info).collect();
+        super::sources::add_listed(&loaded, place, &mut secrets);
+        Ok(secrets)
     }
 
     /// What the caller may know of: an agent with a token sees the names that are granted to it.
@@ -124,7 +120,8 @@ impl Engine {
                 name: name.clone(),
                 present: found.is_some(),
                 granted: found.is_some_and(|info| !info.destinations.is_empty()),
-                record: found.map(|info| info.record.clone()),
+                record: found.map(|info| info.record.clone()).filter(|record| !record.is_empty()),
+                source: found.and_then(|info| info.source.clone()),
             }
         };
         Ok(names.iter().map(checked).collect())
@@ -154,6 +151,7 @@ impl Engine {
             agent: grant.terms.agent.as_ref().map(|bound| bound.name.clone()),
             approve: grant.terms.approve,
             limits: loaded.document.limits_of(grant),
+            source: super::sources::program_of(&loaded, &place, &grant.secret),
             state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",
                 (true, false) => "expired",
@@ -179,7 +177,7 @@ impl Engine {
         }
         let info = |name: Label| {
             let at = Place { environment: name.clone(), ..place.clone() };
-            Ok(EnvironmentInfo { secrets: vault.list(&at.in_store())?.len(), current: name == place.environment, name })
+            Ok(EnvironmentInfo { secrets: self.secrets(&at)?.len(), current: name == place.environment, name })
         };
         names.into_iter().map(info).collect()
     }
@@ -267,7 +265,7 @@ impl Engine {
         let place = self.place(selection);
         let agent = loaded.as_ref().ok().map(|loaded| identify(loaded, selection.agent_token.as_ref()).1);
         let at = place.as_ref().ok();
-        let secrets = at.and_then(|place| Some(self.vault().ok()?.list(&place.in_store()).ok()?.len()));
+        let secrets = at.and_then(|place| Some(self.secrets(place).ok()?.len()));
         let grants = loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
             let own = loaded.document.grants.iter().filter(|grant| grant.project == place.project_id).count();
             own + loaded.document.doors.iter().filter(|door| door.project == place.project_id).count()
@@ -308,6 +306,12 @@ impl Engine {
             memory: Some(crate::resolve::memory_report()),
         }
     }
+}
+
+/// Where a name may go, as rules.
+pub(super) fn destinations(loaded: &Loaded, place: &Place, name: &SecretName) -> Vec<String> {
+    let own = |grant: &&crate::policy::Grant| grant.project == place.project_id && grant.secret == *name;
+    loaded.document.grants.iter().filter(own).map(|grant| grant.terms.rule.short()).collect()
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<Value> {

@@ -98,9 +98,10 @@ impl Engine {
     /// Policy: the names that this very command may be given.
     fn pass(&self, loaded: &Loaded, place: &Place, wanted: &Wanted) -> Result<Passage> {
         let asked = asked(place, &wanted.secrets);
-        loaded.document.pass_command(&loaded.overlay, &asked, &wanted.argv).map_err(|why| {
-            self.vault().ok().and_then(|vault| vault.missing(&place.in_store(), &wanted.secrets)).unwrap_or(why)
-        })
+        loaded
+            .document
+            .pass_command(&loaded.overlay, &asked, &wanted.argv)
+            .map_err(|why| self.missing(place, &wanted.secrets).unwrap_or(why))
     }
 
     async fn launch(
@@ -115,7 +116,8 @@ impl Engine {
         let [stdin, stdout, stderr, directory] =
             passed.try_into().map_err(|_| Error::new(ErrorCode::InvalidCall, "the child's streams did not come"))?;
         self.audit.make_durable().await?;
-        let values = resolve::release(self.vault()?, place.workspace_id, passage).await?;
+        let linked = self.linked_at_door(loaded, place, passage).await;
+        let values = resolve::release(self.vault()?, place.workspace_id, passage, linked).await?;
         let values = values.into_iter().map(|(name, value)| Ok((name, value?))).collect::<Result<Vec<Released>>>()?;
         let forms: Vec<WireForm> = values.iter().filter(|(_, value)| value.len() < MIN_VALUE).map(form).collect();
         let known = values.iter().map(|(name, value)| (name, value));
@@ -179,12 +181,13 @@ impl Engine {
         let sink = passed.into_iter().next().map(File::from);
         let sink = sink.ok_or_else(|| Error::new(ErrorCode::InvalidCall, "stdout did not come"))?;
         let event = self.door_event(&place, &who, Style::Exec, passage.secrets(), provider.as_str());
-        self.hand_over(&place, &event, &passage, answer, sink).await
+        self.hand_over(&loaded, &place, &event, &passage, answer, sink).await
     }
 
     /// Opens the values, each with its own outcome, and writes the answer.
     async fn hand_over(
         &self,
+        loaded: &Loaded,
         place: &Place,
         event: &Event,
         passage: &Passage,
@@ -197,7 +200,8 @@ impl Engine {
         let begun = self.audit.begin(event)?;
         let work = async {
             self.audit.make_durable().await?;
-            for (name, value) in resolve::release(self.vault()?, place.workspace_id, passage).await? {
+            let linked = self.linked_at_door(loaded, place, passage).await;
+            for (name, value) in resolve::release(self.vault()?, place.workspace_id, passage, linked).await? {
                 answer.put(&name, value);
             }
             in_background(move || release::write_answer(&answer, &mut sink)).await
@@ -251,6 +255,7 @@ pub(super) fn listed(
             agent: None,
             approve: false,
             limits: Vec::new(),
+            source: super::sources::program_of(loaded, place, &door.secret),
             state: door.state(&loaded.overlay, now).to_owned(),
             discloses: true,
             command: command.map(|command| command.argv.clone()),

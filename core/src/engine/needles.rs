@@ -117,6 +117,21 @@ impl Needles {
         }
     }
 
+    /// Adds a value that another manager gave, before anybody has it. Given again it is the one there was, so that what
+    /// is looked for does not grow with every asking.
+    pub(crate) fn keep_fetched(&self, name: &SecretName, value: SecretValue) -> Arc<SecretValue> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // EXPOSE: what came is compared with what came before, and stays here.
+        let same = |old: &&Needle| old.name == *name && old.value.expose() == value.expose();
+        if let Some(old) = state.injected.values().find(same) {
+            return Arc::clone(&old.value);
+        }
+        let value = Arc::new(value);
+        let needle = Needle { name: name.clone(), value: Arc::clone(&value) };
+        state.injected.insert(needle.address(), needle);
+        value
+    }
+
     /// A scanner of this key that looks for everything injected so far. A value that was granted already is covered
     /// before it is ever injected.
     fn built(&self, key: &Key) -> Option<Arc<Scanner>> {

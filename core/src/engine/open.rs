@@ -1,6 +1,6 @@
 //! What an engine is made of, and how it is opened.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::approvals::Waiting;
 use super::caller::Who;
@@ -15,9 +15,9 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::owner::{self, Unlocked};
 use crate::policy::{Anchor, Permitted};
-use crate::release::Running;
-use crate::secret_ref::Scope;
-use crate::store::{self, Vault};
+use crate::release::{NoAnswer, Running};
+use crate::secret_ref::{Scope, SecretName};
+use crate::store::{self, Sources, Vault};
 
 /// The pipeline and what it works with: policy, values, connections, evidence.
 pub struct Engine {
@@ -25,12 +25,15 @@ pub struct Engine {
     pub(super) config: HomeConfig,
     pub(super) isolation: audit::Isolation,
     pub(super) audit: AuditLog,
-    pub(super) needles: Needles,
+    pub(super) needles: Arc<Needles>,
     pub(super) waiting: Waiting,
     pub(super) files: Files,
     pub(super) current: Mutex<Option<Current>>,
     /// The children that were given values.
-    pub(super) running: Running,
+    pub(super) running: Arc<Running>,
+    /// What other managers were asked for.
+    pub(super) sources: Sources<NoAnswer>,
+    pub(super) variables: OnceLock<fn(&str) -> Option<String>>,
     opened: Option<Opened>,
 }
 
@@ -91,10 +94,12 @@ impl Engine {
             home: home.clone(),
             config,
             isolation,
-            needles: Needles::default(),
+            needles: Arc::default(),
             waiting: Waiting::default(),
             current: Mutex::new(None),
-            running: Running::default(),
+            running: Arc::default(),
+            sources: Sources::default(),
+            variables: OnceLock::new(),
             opened,
         }))
     }
@@ -122,6 +127,14 @@ impl Engine {
     pub(super) fn unknown_name(&self, call: &Call, place: &Place) -> Option<Error> {
         let plain = call.injections.iter().filter(|injection| injection.secret.scope() == &Scope::default());
         let names: Vec<_> = plain.map(|injection| injection.secret.name().clone()).collect();
+        self.missing(place, &names)
+    }
+
+    /// The error for the first name that is neither stored nor linked.
+    pub(super) fn missing(&self, place: &Place, names: &[SecretName]) -> Option<Error> {
+        let loaded = self.loaded().ok()?;
+        let stored = |name: &&SecretName| super::sources::program_of(&loaded, place, name).is_none();
+        let names: Vec<_> = names.iter().filter(stored).cloned().collect();
         self.vault().ok()?.missing(&place.in_store(), &names)
     }
 

@@ -32,6 +32,7 @@ impl Engine {
         in_background(move || {
             let place = engine.place(&said.selection)?;
             let names: HashSet<&SecretName> = said.names.iter().collect();
+            engine.refuse_linked(&place, said.names.iter())?;
             let mut agreed = HashMap::new();
             for listed in engine.vault()?.list(&place.in_store())?.iter().filter(|listed| names.contains(&listed.name))
             {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::allow_door::AllowDoor;
 use super::allowlist_act::AllowlistChange;
 use super::limit_act::SetLimit;
+use super::link::LinkSecret;
 use super::log_settings::LogsChange;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
@@ -23,6 +24,17 @@ pub enum PolicyAct {
     Allow(Allow),
     /// A command or a provider is given a value.
     AllowDoor(AllowDoor),
+    /// A secret's value is asked of a command.
+    LinkSecret(LinkSecret),
+    /// It is not any more.
+    UnlinkSecret {
+        /// The project.
+        project: Label,
+        /// The environment.
+        environment: Label,
+        /// The secret.
+        name: SecretName,
+    },
     /// Upstream TLS trusts the certificates of this PEM text.
     Trust {
         /// One certificate or more.
@@ -134,6 +146,11 @@ impl PolicyAct {
         match self {
             Self::Allow(allow) => allow.apply(document, now),
             Self::AllowDoor(allow) => Ok(vec![allow.apply(document, now)?]),
+            Self::LinkSecret(link) => Ok(vec![link.apply(document, now)?]),
+            Self::UnlinkSecret { project, environment, name } => {
+                let project = id_of(document, project)?;
+                Ok(vec![document.remove_source(project, environment, name)?])
+            }
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),

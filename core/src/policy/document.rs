@@ -11,6 +11,7 @@ use super::door::Door;
 use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
+use super::source::Source;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
 
@@ -54,6 +55,9 @@ pub(crate) struct Document {
     /// How many calls may be made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) limits: Vec<Limit>,
+    /// Which secret's value is asked of which command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sources: Vec<Source>,
 }
 
 /// A workspace.
@@ -138,6 +142,7 @@ impl Document {
             audit: AuditSettings::default(),
             agents: Vec::new(),
             limits: Vec::new(),
+            sources: Vec::new(),
         }
     }
 
@@ -217,6 +222,9 @@ impl Document {
         }
         if !self.doors.iter().all(|door| known(door.project)) {
             return Err(invalid("the policy has a door of no project"));
+        }
+        if !self.sources_are_sound() {
+            return Err(invalid("the policy links a secret twice, or to what cannot be asked"));
         }
         Ok(())
     }

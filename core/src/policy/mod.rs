@@ -24,6 +24,7 @@ mod reach;
 mod refusal;
 mod rule;
 mod slot;
+mod source;
 mod text;
 
 pub(crate) use agent::{Agent, Bound, Token};
@@ -37,6 +38,7 @@ pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use slot::Slot;
+pub(crate) use source::{Source, SourceTerms, parse_lifetime};
 
 #[cfg(test)]
 mod tests;

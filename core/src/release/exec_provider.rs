@@ -13,7 +13,7 @@ use crate::resolve::SecretValue;
 use crate::secret_ref::SecretName;
 
 /// The version of the provider protocol.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// What is answered: a value or an error for each id.
 #[derive(Default)]

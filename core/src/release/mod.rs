@@ -4,9 +4,13 @@
 //! `pin` is what the owner saw of a command, `interpreter` which commands cannot be pinned, `process` the child and its
 //! life, `pump` its output on the way through the scanner, `exec_provider` the answer of a provider, `message` what is
 //! said over the socket.
+//!
+//! The other way round, `manager` asks another manager for a value, in a child of the same kind, and `answer` reads it.
 
+mod answer;
 mod exec_provider;
 mod interpreter;
+mod manager;
 mod message;
 mod pin;
 mod process;
@@ -15,6 +19,7 @@ mod running;
 mod surroundings;
 
 pub(crate) use exec_provider::{ExecAnswer, write_answer};
+pub(crate) use manager::{NoAnswer, Question};
 pub(crate) use message::{DoorRequest, Event, Order, Terminal};
 pub(crate) use pin::{Ready, pin_command};
 pub(crate) use process::{Finished, Launch, run, tell};

@@ -76,16 +76,24 @@ impl Ready {
     pub(crate) fn open(commands: &[Command], names: &[&str]) -> Result<Self> {
         let missing = || Error::new(ErrorCode::CommandNotAllowed, "no command is granted");
         let command = commands.first().ok_or_else(missing)?;
-        let hint = allow_command(names.first().unwrap_or(&"NAME"), &command.argv);
-        let program = Opened::of(&command.program, &hint)?;
-        let mut files = Vec::with_capacity(command.files.len());
-        for file in &command.files {
-            files.push((file.clone(), Opened::of(&file.pin, &hint)?));
-        }
+        let ready = Self::of(command, &allow_command(names.first().unwrap_or(&"NAME"), &command.argv))?;
         for (other, name) in commands.iter().zip(names).skip(1) {
             if (&other.program, &other.files, &other.leading) != (&command.program, &command.files, &command.leading) {
                 return Err(changed(&other.program.path, &allow_command(name, &other.argv)));
             }
+        }
+        Ok(ready)
+    }
+
+    /// Opens one pinned command; `hint` is what the owner does where it has changed.
+    ///
+    /// # Errors
+    /// `command_changed`, naming the file.
+    pub(super) fn of(command: &Command, hint: &str) -> Result<Self> {
+        let program = Opened::of(&command.program, hint)?;
+        let mut files = Vec::with_capacity(command.files.len());
+        for file in &command.files {
+            files.push((file.clone(), Opened::of(&file.pin, hint)?));
         }
         let words = [command.leading.clone(), command.argv.clone()].concat();
         Ok(Self { program, words, files, search: command.search.clone() })

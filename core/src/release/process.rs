@@ -3,12 +3,13 @@
 mod streams;
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use crate::secret_ref::SecretName;
 use streams::Streams;
 
 /// How long the files of a command are watched: an interpreter has read its script by then.
-const WATCH: Duration = Duration::from_secs(2);
+pub(super) const WATCH: Duration = Duration::from_secs(2);
 const WATCH_PAUSE: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_secs(60);
 /// The longest line a caller says.
@@ -124,6 +125,13 @@ fn program(ready: &Ready) -> String {
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn program(ready: &Ready) -> std::path::PathBuf {
     ready.program.path.clone()
+}
+
+/// Starts a pinned command that is given no value, in the root folder; nobody reads its stderr.
+pub(super) fn start_bare(ready: &Ready, said: Vec<(String, String)>, stdin: Stdio, stdout: Stdio) -> Result<Child> {
+    let root = File::open("/").map_err(|_| failed("the root folder cannot be opened"))?;
+    let ends = streams::Ends { stdin, stdout, stderr: Stdio::null(), terminal: false };
+    start(command(ready, &[], said)?, ready, root.into(), ends)
 }
 
 fn start(mut command: Command, ready: &Ready, directory: OwnedFd, ends: streams::Ends) -> Result<Child> {

@@ -12,7 +12,7 @@ use crate::redact::{Found, Redactor, Scanner};
 /// After how much silence a terminal shows what is held back: a prompt has no line feed.
 const SILENCE: Duration = Duration::from_millis(50);
 /// How long output is still waited for after the child has ended: a grandchild may hold the other end for ever.
-const AFTERMATH: Duration = Duration::from_millis(200);
+pub(super) const AFTERMATH: Duration = Duration::from_millis(200);
 /// How often a wait looks up.
 const TICK: Duration = Duration::from_millis(100);
 /// What a pipe takes at once without blocking (POSIX asks for 512 at least, Linux and macOS give 4096 and 512).

@@ -1,5 +1,6 @@
 //! Stage 2: opens the values a permitted call names.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub(crate) mod value;
 pub use input::SecretInput;
 
 pub(crate) use arena::memory_report;
-pub(crate) use input::MIN_VALUE;
+pub(crate) use input::{MAX_VALUE, MIN_VALUE};
 pub(crate) use value::SecretValue;
 
 /// A permitted call and its values, in the order of its injections.
@@ -51,13 +52,24 @@ impl Resolved {
     }
 }
 
-/// Opens the values. Those in memory cost a look-up; the others are read on a thread that may wait.
+/// Opens the values. Those in memory cost a look-up; the others are read on a thread that may wait. `linked` has what
+/// another manager gave, in the order of the call's injections.
 ///
 /// # Errors
 /// `secret_not_found`, `store_unavailable`, `store_corrupted`.
-pub(crate) async fn resolve(vault: &Arc<Vault>, workspace: Uuid, permitted: Permitted) -> Result<Resolved> {
+pub(crate) async fn resolve(
+    vault: &Arc<Vault>,
+    workspace: Uuid,
+    permitted: Permitted,
+    linked: Vec<Option<Arc<SecretValue>>>,
+) -> Result<Resolved> {
     let mut values = Vec::with_capacity(permitted.checked().len());
+    let mut linked = linked.into_iter();
     for checked in permitted.checked() {
+        if let Some(value) = linked.next().flatten() {
+            values.push(value);
+            continue;
+        }
         let place = store::Place { workspace, project: checked.project, environment: checked.environment.clone() };
         let value = match vault.in_memory(&place, &checked.secret)? {
             Some(value) => value,
@@ -71,7 +83,7 @@ pub(crate) async fn resolve(vault: &Arc<Vault>, workspace: Uuid, permitted: Perm
     Ok(Resolved { permitted, values })
 }
 
-/// Opens the values that a door lets out, each with its own `secret_not_found`, `store_unavailable` or
+/// Opens the values that a door lets out, and that are not among the `linked`, each with its own `secret_not_found`, `store_unavailable` or
 /// `store_corrupted`.
 ///
 /// # Errors
@@ -80,11 +92,15 @@ pub(crate) async fn release(
     vault: &Arc<Vault>,
     workspace: Uuid,
     passage: &Passage,
+    mut linked: HashMap<SecretName, Result<Arc<SecretValue>>>,
 ) -> Result<Vec<(SecretName, Result<Arc<SecretValue>>)>> {
     let place = store::Place { workspace, project: passage.project(), environment: passage.environment().clone() };
     let (vault, names) = (Arc::clone(vault), passage.secrets().to_vec());
-    let open = move |name: SecretName| (name.clone(), vault.value(&place, &name));
-    in_background(move || Ok(names.into_iter().map(open).collect())).await
+    let mut open = move |name: SecretName| {
+        let value = linked.remove(&name).unwrap_or_else(|| vault.value(&place, &name));
+        (name, value)
+    };
+    in_background(move || Ok(names.into_iter().map(&mut open).collect())).await
 }
 
 /// A name and the value that leaves by a door.

@@ -12,6 +12,7 @@ pub(crate) mod lock;
 pub(crate) mod marker;
 #[cfg(test)]
 pub(crate) mod memory;
+mod source;
 pub(crate) mod vault;
 mod watch;
 
@@ -34,6 +35,7 @@ use crate::home::StoreKind;
 
 pub(crate) use index::Place;
 pub(crate) use lock::HomeLock;
+pub(crate) use source::{Pending, Sources};
 pub(crate) use vault::{Checked, Copied, Expectation, Listed, NewSecret, Records, Vault};
 
 /// Keeps sealed records. Ids are random and never used twice, so a record is written once and never altered.

@@ -26,6 +26,7 @@ ErrorCode = Literal[
     "command_changed",
     "policy_invalid",
     "secret_not_found",
+    "source_unavailable",
     "store_locked",
     "store_unavailable",
     "store_corrupted",
@@ -296,6 +297,16 @@ class SecretNotFound(AgentSecretsError):
     _HINT = "agentsecrets secrets list"
 
 
+class SourceUnavailable(AgentSecretsError):
+    """The value is linked, and the manager that it is asked of is locked, failed, took
+    too long or gave something else than a value.
+    """
+
+    _CODE = "source_unavailable"
+    _STAGE = "resolve"
+    _RETRYABLE = True
+
+
 class StoreLocked(AgentSecretsError):
     """The use key is not open; a human opens it at a terminal."""
 
@@ -490,6 +501,7 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "command_changed": CommandChanged,
     "policy_invalid": PolicyInvalid,
     "secret_not_found": SecretNotFound,
+    "source_unavailable": SourceUnavailable,
     "store_locked": StoreLocked,
     "store_unavailable": StoreUnavailable,
     "store_corrupted": StoreCorrupted,
@@ -577,6 +589,7 @@ __all__ = [
     "ResponseTooLarge",
     "SecretNotFound",
     "SlotNotAllowed",
+    "SourceUnavailable",
     "Stage",
     "StoreCorrupted",
     "StoreLocked",

@@ -13,8 +13,7 @@ use crate::surroundings;
 pub(super) fn of_command(project: &Label, name: &SecretName, argv: &[String]) -> Result<AllowDoor> {
     let here = std::env::current_dir()
         .map_err(|_| Error::new(ErrorCode::InvalidCall, "the working directory cannot be read"))?;
-    let search = surroundings::of_caller().iter().find(|(name, _)| name == "PATH").and_then(|(_, path)| path.to_str());
-    AllowDoor::command(project.clone(), name.clone(), argv.to_vec(), &here, search)
+    AllowDoor::command(project.clone(), name.clone(), argv.to_vec(), &here, surroundings::text_of("PATH"))
 }
 
 /// Has the owner sign it, and says what it means.

@@ -35,5 +35,6 @@ fn tell(output: &Output, checked: &Checked) -> std::io::Result<()> {
         (true, false) => (Paint::Careful, "no grant", ": it may not go anywhere"),
         (false, _) => (Paint::Bad, "missing", ""),
     };
-    output.raw_line(&format!("{}  {}{rest}", output.painted(paint, word), checked.name))
+    let source = checked.source.as_ref().map_or_else(String::new, |source| format!(" (from {source})"));
+    output.raw_line(&format!("{}  {}{source}{rest}", output.painted(paint, word), checked.name))
 }

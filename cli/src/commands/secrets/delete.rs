@@ -31,11 +31,10 @@ impl Delete {
         let existing = session.existing(&names)?;
         // All or none: a mistyped name must not be found out after others are gone.
         if let Some(missing) = names.iter().find(|name| existing.iter().all(|(there, _)| there != *name)) {
-            return Err(Error::new(
-                ErrorCode::SecretNotFound,
-                format!("there is no {missing} here; nothing was deleted"),
-            )
-            .into());
+            let message = format!("no value of {missing} is stored here; nothing was deleted");
+            return Err(Error::new(ErrorCode::SecretNotFound, message)
+                .with_hint(format!("agentsecrets secrets list  # a linked one: secrets link {missing} --remove"))
+                .into());
         }
         let act = session.sign(ActKind::Delete, &existing)?;
         for name in &names {

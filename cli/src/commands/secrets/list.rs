@@ -37,5 +37,6 @@ impl List {
 
 fn row(info: &SecretInfo) -> Vec<String> {
     let destinations = if info.destinations.is_empty() { "nowhere".to_owned() } else { info.destinations.join("  ") };
-    vec![info.name.to_string(), info.version.to_string(), moment(info.updated), destinations]
+    let version = info.source.as_ref().map_or_else(|| info.version.to_string(), |source| format!("from {source}"));
+    vec![info.name.to_string(), version, moment(info.updated), destinations]
 }

@@ -3,6 +3,7 @@
 mod check;
 mod delete;
 mod import;
+mod link;
 mod list;
 mod set;
 
@@ -10,7 +11,7 @@ use clap::Subcommand;
 
 use crate::render::{Outcome, Output};
 
-/// Set, list, delete, check or import secrets
+/// Set, list, delete, check, import or link secrets
 #[derive(Subcommand)]
 pub(crate) enum Secrets {
     Set(set::Set),
@@ -18,6 +19,7 @@ pub(crate) enum Secrets {
     Delete(delete::Delete),
     Check(check::Check),
     Import(import::Import),
+    Link(link::Link),
 }
 
 impl Secrets {
@@ -28,6 +30,7 @@ impl Secrets {
             Self::Delete(delete) => delete.run(output),
             Self::Check(check) => check.run(output),
             Self::Import(import) => import.run(output),
+            Self::Link(link) => link.run(output),
         }
     }
 }
