@@ -1,7 +1,6 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
-//! `caller` says who asks, `follow` repeats it for redirects and retries, `closing` ends the record with the body, `loaded`
-//! has the policy, `sources` asks other managers, `needles` are looked for, `answers` are no calls, `doors` other ways out.
+//! `caller` says who asks, `follow` repeats it, `closing` ends the record, `answers` are no calls, `doors` other ways out.
 
 mod agents;
 mod answers;

@@ -112,7 +112,6 @@ def test_what_the_module_shows() -> None:
 def test_what_has_its_own_time_is_not_there_yet(broker: AgentSecrets) -> None:
     for name in ("diff", "pull", "push"):
         assert not hasattr(broker.secrets, name)
-    assert not hasattr(broker, "spawn")
 
 
 def test_native_objects_are_sealed(broker: AgentSecrets) -> None:

@@ -1,6 +1,6 @@
 //! `approve`: a human looks at the calls that wait, and lets one go on or refuses it.
 
-use agentsecrets::{Decision, Error, ErrorCode, Label, Result, SecretName, WaitingCall};
+use agentsecrets::{Decision, Error, ErrorCode, Label, Result, WaitingCall};
 use clap::Args;
 use serde_json::json;
 
@@ -66,13 +66,12 @@ fn list(output: &Output) -> Outcome {
 }
 
 fn row(call: &WaitingCall) -> Vec<String> {
-    let names: Vec<&str> = call.secrets.iter().map(SecretName::as_str).collect();
     let pid = call.pid.map_or_else(String::new, |pid| format!(" ({pid})"));
     vec![
         call.id.chars().take(8).collect(),
         call.agent.as_ref().map_or("anonymous", Label::as_str).to_owned(),
         format!("{}{pid}", call.process),
-        names.join(", "),
+        call.values.join(", "),
         format!("{} {}{}", call.method, call.origin, call.path),
         super::moment(call.until),
     ]

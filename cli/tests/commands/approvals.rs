@@ -68,7 +68,7 @@ fn a_human_approves_a_call_at_a_terminal_and_it_goes_on() {
     assert!(listed.says(&id) && listed.says("bot"), "{listed:?}");
 
     let mut approve = Terminal::run(world.stage.command(["approve", &id]));
-    approve.expect("KEY of work/development goes to https://localhost");
+    approve.expect("work/development/KEY as bearer goes to https://localhost");
     approve.expect("/v1/charges/{}, once");
     approve.expect("called by the agent bot, from agentsecrets < ");
     approve.expect("Owner's passphrase: ");

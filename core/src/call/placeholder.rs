@@ -96,7 +96,7 @@ impl Call {
     }
 
     /// An injection that was said besides a placeholder for it is said once.
-    fn inject_found(&mut self, auth: Auth, secret: SecretRef) -> Result<()> {
+    pub(crate) fn inject_found(&mut self, auth: Auth, secret: SecretRef) -> Result<()> {
         if self.injections.iter().any(|said| said.auth == auth && said.secret.name() == secret.name()) {
             return Ok(());
         }

@@ -22,6 +22,9 @@ pub struct WaitingCall {
     pub environment: Label,
     /// The secrets it would carry.
     pub secrets: Vec<SecretName>,
+    /// The same as `PROJECT/ENVIRONMENT/NAME as STYLE`: where each value comes from, which a scoped name chooses.
+    #[serde(default)]
+    pub values: Vec<String>,
     /// The method.
     pub method: String,
     /// Where it would go.

@@ -11,9 +11,11 @@ use uuid::Uuid;
 use super::caller::{Admitted, Caller};
 use super::open::Engine;
 use crate::audit::{Event, Isolation};
+use crate::call::Style;
 use crate::control::{SignedDecision, WaitingCall};
 use crate::error::{Error, ErrorCode, Result};
 use crate::owner;
+use crate::policy::Checked;
 use crate::secret_ref::Label;
 
 /// The longest a call waits, whatever its own deadline.
@@ -80,7 +82,7 @@ impl Engine {
                 .with_hint("use isolation \"broker\", and: agentsecrets approve"));
         }
         let end = admitted.deadline.checked_sub(MARGIN).unwrap_or(admitted.deadline).min(Instant::now() + LONGEST);
-        let call = self.waiting_call(&admitted.event, caller, end);
+        let call = self.waiting_call(admitted, caller, end)?;
         let (_seat, decided) = self.waiting.hold(&call, &admitted.event)?;
         match tokio::time::timeout_at(end, decided).await {
             Ok(Ok(true)) => Ok(()),
@@ -89,10 +91,18 @@ impl Engine {
         }
     }
 
-    fn waiting_call(&self, event: &Event, caller: &Caller, end: Instant) -> WaitingCall {
+    fn waiting_call(&self, admitted: &Admitted, caller: &Caller, end: Instant) -> Result<WaitingCall> {
+        let (event, loaded) = (&admitted.event, self.loaded()?);
+        // As they were checked: a scoped name takes its value from elsewhere than the call is made in.
+        let value = |(checked, style): (&Checked, &Style)| {
+            let project = loaded.document.project(checked.project).map_or("?", |project| project.name.as_str());
+            format!("{project}/{}/{} as {}", checked.environment, checked.secret, style.as_str())
+        };
+        let values = admitted.permitted.checked().iter().zip(&event.styles).map(value).collect();
         let since = Timestamp::now();
         let wait = end.saturating_duration_since(Instant::now());
-        WaitingCall {
+        Ok(WaitingCall {
+            values,
             id: Uuid::new_v4().simple().to_string(),
             agent: event.agent.as_ref().and_then(|agent| Label::parse(agent.as_str()).ok()),
             pid: caller.peer,
@@ -105,7 +115,7 @@ impl Engine {
             path: event.path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
             since,
             until: since.checked_add(wait).unwrap_or(Timestamp::MAX),
-        }
+        })
     }
 
     /// The calls that wait.

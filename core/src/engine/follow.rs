@@ -28,7 +28,8 @@ impl Engine {
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
         if call.placeholders {
-            super::placeholders::take(&mut call, &*self.loaded()?, &place).await?;
+            let loaded = self.loaded()?;
+            limits.hold(super::placeholders::take(&mut call, &loaded, &place)).await?;
         }
         let caller = Caller { place, token: selection.agent_token.clone(), started, peer };
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);

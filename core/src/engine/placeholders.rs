@@ -81,7 +81,7 @@ fn take_fields(call: &mut Call, text: &[u8], slots: &[(SecretName, Slot)]) -> Re
         let Slot::BodyField(path) = slot else { continue };
         let at = at_path(&said, path).and_then(serde_json::Value::as_str);
         if let Some(text) = at.filter(|text| stands_for(text.as_bytes(), name)) {
-            call.inject(Auth::BodyField(path.clone()), placeholder::around(text.as_bytes(), "a body field")?)?;
+            call.inject_found(Auth::BodyField(path.clone()), placeholder::around(text.as_bytes(), "a body field")?)?;
         }
     }
     Ok(())

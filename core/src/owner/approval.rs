@@ -13,13 +13,12 @@ const DOMAIN: &str = "agentsecrets/approval/1";
 
 /// What the human reads before the passphrase is asked for.
 pub(super) fn sentences(decision: &Decision) -> Vec<String> {
-    let WaitingCall { agent, pid, process, project, environment, secrets, method, origin, path, .. } = &decision.call;
-    let names: Vec<&str> = secrets.iter().map(|name| name.as_str()).collect();
+    let WaitingCall { agent, pid, process, values, method, origin, path, .. } = &decision.call;
     let verb = if decision.approve { "goes" } else { "does NOT go" };
     let agent = agent.as_ref().map_or_else(|| "nobody named".to_owned(), |agent| format!("the agent {agent}"));
     let pid = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
     vec![
-        format!("{} of {project}/{environment} {verb} to {origin}: {method} {path}, once", names.join(", ")),
+        format!("{} {verb} to {origin}: {method} {path}, once", values.join(", ")),
         format!("called by {agent}, from {process}{pid}"),
     ]
     .into_iter()

@@ -67,7 +67,8 @@ struct Entry {
     grants: Vec<Grant>,
     /// The newest serial at which everything was denied; grants signed later count again.
     denied_until: Option<u64>,
-    denies: Vec<Rule>,
+    /// What is denied; with a serial, to the grants until it alone.
+    denies: Vec<(Rule, Option<u64>)>,
 }
 
 /// The proof that a call was permitted. [`Policy::check`] makes it and nothing else does.
@@ -136,7 +137,10 @@ impl Policy {
             let entry = project.entry(deny.secret.clone()).or_default();
             match &deny.rule {
                 None => entry.denied_until = entry.denied_until.max(Some(deny.serial)),
-                Some(rule) if !deny.is_lifted(&entry.grants) => entry.denies.push(rule.clone()),
+                Some(rule) if !deny.is_lifted(&entry.grants) => {
+                    let until = deny.is_answered(&entry.grants).then_some(deny.serial);
+                    entry.denies.push((rule.clone(), until));
+                }
                 Some(_) => {}
             }
         }
@@ -275,12 +279,14 @@ impl Policy {
         let Some(entry) = self.secrets.get(&wanted.project).and_then(|project| project.get(secret)) else {
             return Err(wanted.refused(Reach::Nowhere, None));
         };
-        if let Some(deny) = entry.denies.iter().find(|deny| deny.touches(wanted.asked.url)) {
-            return Err(wanted.denied(Some(deny)));
-        }
-        let counts = |grant: &&Grant| entry.denied_until.is_none_or(|serial| grant.serial > serial);
-        if entry.denied_until.is_some() && !entry.grants.iter().any(|grant| counts(&grant)) {
-            return Err(wanted.denied(None));
+        let touching = || entry.denies.iter().filter(|(rule, _)| rule.touches(wanted.asked.url));
+        let counts = |grant: &&Grant| {
+            entry.denied_until.is_none_or(|serial| grant.serial > serial)
+                && touching().all(|(_, until)| until.is_some_and(|serial| grant.serial > serial))
+        };
+        let deny = touching().next().map(|(rule, _)| rule);
+        if (deny.is_some() || entry.denied_until.is_some()) && !entry.grants.iter().any(|grant| counts(&grant)) {
+            return Err(wanted.denied(deny));
         }
         let (mut matching, mut closest) = (Vec::new(), (Reach::Nowhere, None));
         for grant in entry.grants.iter().filter(counts) {

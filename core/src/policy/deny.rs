@@ -37,11 +37,17 @@ pub(crate) struct DenyEntry {
 }
 
 impl DenyEntry {
-    /// Whether the owner has allowed this very rule since.
-    pub(super) fn is_lifted(&self, grants: &[Grant]) -> bool {
+    /// Whether the owner has allowed this very rule since: then it is only the older grants that are denied.
+    pub(super) fn is_answered(&self, grants: &[Grant]) -> bool {
         self.rule.as_ref().is_some_and(|rule| {
             grants.iter().any(|grant| self.is_of(grant) && grant.serial > self.serial && grant.terms.rule == *rule)
         })
+    }
+
+    /// Whether it is answered, and nothing older is left that would come back without it: the owner agreed to the terms
+    /// that were signed, not to those that had been denied.
+    pub(super) fn is_lifted(&self, grants: &[Grant]) -> bool {
+        self.is_answered(grants) && grants.iter().all(|grant| !self.is_of(grant) || grant.serial > self.serial)
     }
 
     fn is_of(&self, grant: &Grant) -> bool {
@@ -88,7 +94,7 @@ impl DenyOverlay {
     pub(crate) fn takes_away(&self, grant: &Grant, all: &[Grant]) -> bool {
         self.entries.iter().filter(|entry| entry.is_of(grant)).any(|entry| match &entry.rule {
             None => grant.serial <= entry.serial,
-            Some(rule) => *rule == grant.terms.rule && !entry.is_lifted(all),
+            Some(rule) => *rule == grant.terms.rule && (grant.serial <= entry.serial || !entry.is_answered(all)),
         })
     }
 

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use super::pump::is_ready;
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::resolve::SecretValue;
 use crate::secret_ref::SecretName;
@@ -42,6 +44,9 @@ impl ExecAnswer {
     }
 }
 
+/// How long whoever asked may take to read the answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Writes the answer as one line of JSON.
 ///
 /// # Errors
@@ -60,8 +65,17 @@ pub(crate) fn write_answer(answer: &ExecAnswer, sink: &mut File) -> Result<()> {
     }
     let errors: BTreeMap<_, _> = answer.errors.iter().map(|(id, why)| (id, json!({ "message": why }))).collect();
     text.extend_from_slice(format!("}},\"errors\":{}}}\n", json!(errors)).as_bytes());
-    let gone = |_| Error::new(ErrorCode::BrokerUnavailable, "the caller's stdout cannot be written").at(Stage::Broker);
-    sink.write_all(&text).and_then(|()| sink.flush()).map_err(gone)
+    let gone = || Error::new(ErrorCode::BrokerUnavailable, "the caller's stdout cannot be written").at(Stage::Broker);
+    let end = Instant::now() + PATIENCE;
+    // In pieces that a pipe with any room takes whole (POSIX, `PIPE_BUF`): one that nobody reads must not hold the broker.
+    for piece in text.chunks(libc::PIPE_BUF) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() || !is_ready(sink, libc::POLLOUT, left) {
+            return Err(gone());
+        }
+        sink.write_all(piece).map_err(|_| gone())?;
+    }
+    sink.flush().map_err(|_| gone())
 }
 
 /// Room for all of it at once: a growing buffer would leave copies behind.

@@ -1,7 +1,22 @@
 //! What of a caller's environment a granted command gets: nothing by which the caller chooses the code that runs in it.
 
-/// Variables that load code, choose it, or choose whom TLS trusts.
+/// Variables that load code, choose it, lead requests elsewhere, or choose whom TLS trusts. No list of such names is ever
+/// whole: `docs/doors.md` says what that means for a granted command.
 const BENDING: &[&str] = &[
+    "WGETRC",
+    "PIP_CERT",
+    "NO_PROXY",
+    "NODE_USE_ENV_PROXY",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+    "MAKEFILES",
+    "MAKEFLAGS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "GIT_SSL_CAINFO",
+    "FTP_PROXY",
+    "DOTNET_STARTUP_HOOKS",
+    "AWS_CA_BUNDLE",
+    "ALL_PROXY",
     "BASHOPTS",
     "BASH_ENV",
     "BROWSER",
@@ -51,8 +66,35 @@ const BENDING: &[&str] = &[
 ];
 
 /// Beginnings of the names of such variables.
-const BENDING_FAMILIES: &[&str] =
-    &["BASH_FUNC_", "BUN_", "DENO_", "DYLD_", "GIT_", "LD_", "LUA_", "NPM_CONFIG_", "PERL5", "PERL_", "PYTHON"];
+const BENDING_FAMILIES: &[&str] = &[
+    "BASH_FUNC_",
+    "BUN_",
+    "DENO_",
+    "DOTNET_",
+    "DYLD_",
+    "GIT_",
+    "JULIA_",
+    "LD_",
+    "LUA_",
+    "NPM_CONFIG_",
+    "PERL5",
+    "PERL_",
+    "PYTHON",
+    "R_",
+];
+
+/// Ends of the names by which programs are told of another server, to which they would send the value.
+const BENDING_ENDS: &[&str] = &[
+    "_API_BASE",
+    "_API_HOST",
+    "_API_URL",
+    "_BASE_URL",
+    "_CA_BUNDLE",
+    "_ENDPOINT",
+    "_ENDPOINT_URL",
+    "_PROXY",
+    "_SERVER_URL",
+];
 
 /// Whether a variable chooses what code runs, and is therefore nobody's to set beside a value.
 pub(crate) fn bends(name: &str) -> bool {
@@ -60,6 +102,7 @@ pub(crate) fn bends(name: &str) -> bool {
     name == "PATH"
         || BENDING.contains(&upper.as_str())
         || BENDING_FAMILIES.iter().any(|family| upper.starts_with(family))
+        || BENDING_ENDS.iter().any(|end| upper.ends_with(end))
 }
 
 /// The caller's variables without those, and `PATH` as the owner had it.
@@ -95,6 +138,10 @@ mod tests {
             "GIT_EXTERNAL_DIFF",
             "BASH_FUNC_curl%%",
             "npm_config_script_shell",
+            "OPENAI_BASE_URL",
+            "https_proxy",
+            "NODE_TLS_REJECT_UNAUTHORIZED",
+            "MAKEFLAGS",
             "PATH",
         ] {
             assert!(bends(name), "{name}");

@@ -14,8 +14,10 @@ pub(crate) use unknown::Watch;
 mod linux {
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
     use std::os::unix::ffi::OsStrExt;
-    use std::path::Path;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::{Path, PathBuf};
     use std::sync::{Mutex, PoisonError};
+    use std::time::{Duration, Instant};
 
     /// Whatever is written, made, moved or taken away in the folder, and the folder itself.
     const CHANGES: u32 = libc::IN_MODIFY
@@ -33,8 +35,29 @@ mod linux {
     pub(crate) struct Watch {
         queue: OwnedFd,
         owner: u32,
-        epoch: Mutex<u64>,
+        folders: Vec<Folder>,
+        state: Mutex<State>,
     }
+
+    /// A folder that is watched, by which it is known that its path still leads to it.
+    struct Folder {
+        path: PathBuf,
+        identity: (u64, u64),
+    }
+
+    struct State {
+        epoch: u64,
+        /// Whether the folders were moved, removed or covered: what happens at their paths is then told no more.
+        blind: bool,
+        looked: Instant,
+    }
+
+    /// How long a folder may be elsewhere than its path says before that is seen, where the kernel tells nothing: a moved
+    /// ancestor, a mount over it.
+    const LOOK: Duration = Duration::from_millis(50);
+    /// After these no event comes any more, or some were lost.
+    const LAST: u32 =
+        libc::IN_IGNORED | libc::IN_UNMOUNT | libc::IN_DELETE_SELF | libc::IN_MOVE_SELF | libc::IN_Q_OVERFLOW;
 
     impl Watch {
         /// Watches the folders; `None` where not every change in them would be told.
@@ -46,7 +69,9 @@ mod linux {
             }
             // SAFETY: the descriptor was just made, and is nobody else's.
             let queue = unsafe { OwnedFd::from_raw_fd(queue) };
-            for folder in folders {
+            let mut known = Vec::with_capacity(folders.len());
+            for path in folders {
+                let folder = path;
                 let folder = std::ffi::CString::new(folder.as_os_str().as_bytes()).ok()?;
                 // SAFETY: the text ends with a NUL and outlives the call.
                 let watched = unsafe {
@@ -56,8 +81,10 @@ mod linux {
                 if !watched {
                     return None;
                 }
+                known.push(Folder { path: path.to_path_buf(), identity: identity(path)? });
             }
-            Some(Self { queue, owner: std::process::id(), epoch: Mutex::new(0) })
+            let state = State { epoch: 0, blind: false, looked: Instant::now() };
+            Some(Self { queue, owner: std::process::id(), folders: known, state: Mutex::new(state) })
         }
 
         /// A number that is another one after any change; `None` where a change might go unseen.
@@ -66,22 +93,55 @@ mod linux {
                 return None; // A forked child has the parent's queue, and would take events away from it.
             }
             // Held while reading: whoever comes second must see what the first one has read.
-            let mut epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            self.read(&mut state)?;
+            if state.looked.elapsed() >= LOOK {
+                state.looked = Instant::now();
+                state.blind |= self.folders.iter().any(|folder| identity(&folder.path) != Some(folder.identity));
+            }
+            (!state.blind).then_some(state.epoch)
+        }
+
+        /// Empties the queue; `None` where it cannot be read.
+        fn read(&self, state: &mut State) -> Option<()> {
             let mut events = [0_u8; 4096];
             loop {
                 // SAFETY: the buffer is ours and as long as is said.
                 let got = unsafe { libc::read(self.queue.as_raw_fd(), events.as_mut_ptr().cast(), events.len()) };
                 match got {
-                    1.. => *epoch += 1,
+                    1.. => {
+                        state.epoch += 1;
+                        state.blind |= has_last(&events[..usize::try_from(got).ok()?]);
+                    }
                     0 => return None,
                     _ => match std::io::Error::last_os_error().kind() {
-                        std::io::ErrorKind::WouldBlock => return Some(*epoch),
+                        std::io::ErrorKind::WouldBlock => return Some(()),
                         std::io::ErrorKind::Interrupted => {}
                         _ => return None,
                     },
                 }
             }
         }
+    }
+
+    /// Device and inode, by which a folder is the same one.
+    fn identity(folder: &Path) -> Option<(u64, u64)> {
+        let found = folder.symlink_metadata().ok()?;
+        Some((found.dev(), found.ino()))
+    }
+
+    /// Whether one of the events (`inotify(7)`: watch, mask, cookie, length of the name, name) is the last of a folder.
+    fn has_last(mut events: &[u8]) -> bool {
+        const HEAD: usize = size_of::<libc::inotify_event>();
+        while let Some(head) = events.get(..HEAD) {
+            let word = |at: usize| head[at..at + 4].try_into().map_or(0, u32::from_ne_bytes);
+            if word(4) & LAST != 0 {
+                return true;
+            }
+            let length = usize::try_from(word(12)).unwrap_or(usize::MAX);
+            events = events.get(HEAD.saturating_add(length)..).unwrap_or_default();
+        }
+        false
     }
 
     fn is_local(folder: &std::ffi::CStr) -> bool {
@@ -148,6 +208,27 @@ mod tests {
         });
         let _ = fs::read(&file).expect("read");
         assert_eq!(watch.epoch(), Some(last), "reading changes nothing");
+    }
+
+    /// Home put aside and back, as a restore does it, and a folder whose ancestor was moved.
+    #[test]
+    fn a_folder_that_is_another_one_is_not_believed() {
+        let above = tempfile::tempdir().expect("a folder");
+        let folder = above.path().join("above/home");
+        for moved in [folder.clone(), above.path().join("above")] {
+            fs::create_dir_all(&folder).expect("made");
+            let watch = Watch::of(&[&folder]).expect("a local file system");
+            assert!(watch.epoch().is_some());
+            let aside = above.path().join("aside");
+            fs::rename(&moved, &aside).expect("moved");
+            fs::create_dir_all(&folder).expect("another in its place");
+            std::thread::sleep(std::time::Duration::from_millis(60));
+            assert_eq!(watch.epoch(), None);
+            fs::write(folder.join("file"), "unseen").expect("written");
+            assert_eq!(watch.epoch(), None, "and never again");
+            fs::remove_dir_all(&aside).expect("removed");
+            fs::remove_dir_all(above.path().join("above")).expect("removed");
+        }
     }
 
     #[test]
