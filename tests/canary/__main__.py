@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ class World(Stage):
             self.broker = self.agent.start(
                 [self.cli, "broker", "run"], env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+        # A call before it listens would start another, which might win.
+        socket = Path(self.home.variables["AGENTSECRETS_HOME"]) / "run" / "broker.sock"
+        for _ in range(400):
+            if socket.exists():
+                break
+            time.sleep(0.05)
         self.home.json("status")
         demand(self.home.broker() == self.broker.pid, "the broker that logs is the one that serves")
         self.stored = True

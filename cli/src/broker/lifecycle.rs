@@ -36,7 +36,7 @@ pub(crate) fn run(home: Home, background: bool) -> Result<()> {
     }
     // Asked before anything is opened here that could get the number of a descriptor which did not come.
     let missing = matches!(config.unlock, Unlock::Fd(number) if !is_open(number));
-    match Place::take(&home)? {
+    match Place::unless_answered(&home)? {
         Some(place) => run_until_told(&place, engine(&home, missing)?, Box::new(|| {})),
         None => Err(Error::new(ErrorCode::BrokerUnavailable, "a broker of this home is running already")
             .with_hint("agentsecrets broker status")),
