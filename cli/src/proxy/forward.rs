@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use agentsecrets::{Call, Client, ErrorCode};
 use http::header::{self, HeaderValue};
@@ -19,10 +18,6 @@ use super::refusal::{Answer, Refusal, without_body};
 use super::upload::Upload;
 use super::{Authority, challenge, exchange, tunnel};
 
-/// The most header lines of a request.
-pub(super) const MAX_HEADERS: usize = 256;
-/// How long to wait where the system has no descriptor to give.
-const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 /// What asks a program for the credentials it was given.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"AgentSecrets\"");
 
@@ -61,23 +56,17 @@ impl Forward {
 
     /// Lets programs in, until the runtime ends.
     pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).serve(stream))),
-                Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
-            }
-        }
+        super::accept(&listener, |stream| Arc::clone(&self).serve(stream)).await;
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let _ = stream.set_nodelay(true);
         let answer = service_fn(move |request| {
             let proxy = Arc::clone(&self);
             async move { Ok::<_, Infallible>(proxy.answer(request).await.unwrap_or_else(Refusal::into_answer)) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .max_headers(MAX_HEADERS)
+            .max_headers(super::MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), answer)
             .with_upgrades();
         // What breaks off here is told to nobody: the program has seen it itself.

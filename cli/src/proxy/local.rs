@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::TcpListener as Bound;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use agentsecrets::{Client, Error, ErrorCode, Result};
 use http::{HeaderMap, Request, StatusCode};
@@ -21,11 +21,6 @@ use super::refusal::{Answer, Refusal, whole};
 use super::session::{Seat, Session};
 use super::upload::Upload;
 use super::{exchange, explicit, reverse};
-
-/// The most header lines of a request.
-const MAX_HEADERS: usize = 256;
-/// How long to wait where the system has no descriptor to give.
-const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
 
 /// What a proxy is started with.
 pub(crate) struct Choice {
@@ -71,23 +66,17 @@ pub(crate) fn serve(choice: Choice, ready: Box<dyn FnOnce() + Send>) -> Result<(
 
 impl Local {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
-        loop {
-            match listener.accept().await {
-                Ok((stream, _)) => drop(tokio::spawn(Arc::clone(&self).serve(stream))),
-                Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
-            }
-        }
+        super::accept(&listener, |stream| Arc::clone(&self).serve(stream)).await;
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
-        let _ = stream.set_nodelay(true);
         let answer = service_fn(move |request| {
             let local = Arc::clone(&self);
             async move { Ok::<_, Infallible>(local.answer(request).await) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .max_headers(MAX_HEADERS)
+            .max_headers(super::MAX_HEADERS)
             .serve_connection(TokioIo::new(stream), answer);
         // What breaks off here is told to nobody: the program has seen it itself.
         let _ = connection.await;

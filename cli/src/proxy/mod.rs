@@ -17,9 +17,34 @@ mod session;
 mod tunnel;
 mod upload;
 
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+
 pub(crate) use authority::Authority;
 pub(crate) use forward::Forward;
 pub(crate) use guard::Token;
 pub(crate) use local::{Choice, serve};
 pub(crate) use log::read as read_log;
 pub(crate) use session::{Running, Seat, Session};
+
+/// The most header lines of a request.
+const MAX_HEADERS: usize = 256;
+/// How long to wait where the system has no descriptor to give.
+const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+
+/// Lets programs in and serves each by itself, until the runtime ends.
+async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let _ = stream.set_nodelay(true);
+                drop(tokio::spawn(serve(stream)));
+            }
+            Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
+        }
+    }
+}

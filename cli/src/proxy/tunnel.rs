@@ -16,7 +16,8 @@ use tokio_rustls::TlsAcceptor;
 
 use agentsecrets::ErrorCode;
 
-use super::forward::{Forward, MAX_HEADERS, Origin};
+use super::MAX_HEADERS;
+use super::forward::{Forward, Origin};
 use super::refusal::{Answer, Refusal};
 
 /// The first byte of a TLS handshake (RFC 8446, section 5.1).
