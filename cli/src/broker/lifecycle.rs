@@ -123,11 +123,7 @@ impl Place {
 
 fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
     engine.look_up_variables(|name| surroundings::text_of(name).map(str::to_owned));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|_| Error::new(ErrorCode::Internal, "the broker's runtime does not start"))?;
+    let runtime = runtime().map_err(|_| Error::new(ErrorCode::Internal, "the broker's runtime does not start"))?;
     let finished = runtime.block_on(async {
         let (finish, told) = mpsc::unbounded_channel();
         let listener = Listener::bind(&place.socket, engine, finish)?;
@@ -144,6 +140,20 @@ fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + 
     });
     runtime.shutdown_background();
     finished
+}
+
+/// The caller and the upstream run too: on two cores a second thread here only costs hand-overs between the two (64 calls in
+/// flight took 1.25 times as long with it).
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut builder = if cores > 2 {
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        threads.worker_threads(2);
+        threads
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    builder.enable_all().build()
 }
 
 async fn until_told(listener: &Listener, mut told: mpsc::UnboundedReceiver<Finish>) -> Finish {
