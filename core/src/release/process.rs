@@ -1,10 +1,11 @@
 //! A granted command as a child of the broker: started with values in its environment, watched, and ended with its caller.
 
+mod orders;
 mod streams;
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
@@ -23,14 +24,13 @@ use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::redact::{Found, Scanner};
 use crate::resolve::SecretValue;
 use crate::secret_ref::SecretName;
+use orders::Orders;
 use streams::Streams;
 
 /// How long the files of a command are watched: an interpreter has read its script by then.
 pub(super) const WATCH: Duration = Duration::from_secs(2);
 const WATCH_PAUSE: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_secs(60);
-/// The longest line a caller says.
-const MAX_ORDER: usize = 256;
 
 /// Everything a child is started from.
 pub(crate) struct Launch {
@@ -210,7 +210,7 @@ struct Control<'a> {
 impl Control<'_> {
     /// Obeys the caller until the other end of `over` is closed: child and output are done with.
     fn until(mut self, over: &impl AsRawFd) -> Option<ErrorCode> {
-        let mut reader = BufReader::with_capacity(MAX_ORDER, self.caller);
+        let mut orders = Orders::default();
         let (started, mut watching, mut why) = (Instant::now(), true, None);
         loop {
             let wait = if watching || self.ends_at.is_some() { WATCH_PAUSE } else { IDLE };
@@ -230,7 +230,7 @@ impl Control<'_> {
             if self.ends_at.is_some_and(|end| Instant::now() > end) {
                 self.run.signal(libc::SIGKILL);
             }
-            if said && self.ends_at.is_none() && !self.obey(&mut reader) {
+            if said && self.ends_at.is_none() && !self.obey(&mut orders) {
                 why = why.or(Some(ErrorCode::Cancelled));
                 self.end();
             }
@@ -246,25 +246,19 @@ impl Control<'_> {
         self.ends_at = Some(Instant::now() + GRACE);
     }
 
-    /// Reads what was said; `false` where the caller has gone or is not understood.
-    fn obey(&self, reader: &mut BufReader<&UnixStream>) -> bool {
-        loop {
-            let mut line = Vec::new();
-            match std::io::Read::take(&mut *reader, MAX_ORDER as u64).read_until(b'\n', &mut line) {
-                Ok(1..) if line.ends_with(b"\n") => {}
-                _ => return false,
-            }
-            match serde_json::from_slice(&line) {
+    /// Does what was said; `false` where the caller has gone or is not understood.
+    fn obey(&self, orders: &mut Orders) -> bool {
+        let Some(said) = orders.take(self.caller) else { return false };
+        for order in said {
+            match order {
                 // A group whose parent is in another session does not stop on SIGTSTP (POSIX, orphaned process group).
-                Ok(Order::Signal(libc::SIGTSTP)) => self.run.signal(libc::SIGSTOP),
-                Ok(Order::Signal(signal @ 1..=64)) => self.run.signal(signal),
-                Ok(Order::Size { rows, columns }) => self.terminal.resize(rows, columns),
-                _ => return false,
-            }
-            if reader.buffer().is_empty() {
-                return true;
+                Order::Signal(libc::SIGTSTP) => self.run.signal(libc::SIGSTOP),
+                Order::Signal(signal @ 1..=64) => self.run.signal(signal),
+                Order::Size { rows, columns } => self.terminal.resize(rows, columns),
+                Order::Signal(_) => return false,
             }
         }
+        true
     }
 }
 
