@@ -15,6 +15,7 @@ mod field_path;
 mod multipart;
 pub(crate) mod placeholder;
 
+pub(crate) use body::broke_off;
 pub use body::{Body, ByteStream};
 pub(crate) use connection::{is_connection_header, strip_hop};
 pub use field_path::FieldPath;

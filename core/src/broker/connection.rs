@@ -109,6 +109,7 @@ impl Connection {
     }
 
     pub(crate) async fn exchange(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unsent> {
+        let body = request.body().watch();
         let mut answer = std::pin::pin!(self.sender.try_send_request(request));
         let driver = &mut self.driver;
         std::future::poll_fn(move |cx| {
@@ -121,7 +122,7 @@ impl Connection {
         .await
         .map_err(|mut failed| match failed.take_message() {
             Some(request) => Unsent::Returned(Box::new(request)),
-            None => Unsent::Failed(gone(&failed.into_error())),
+            None => Unsent::Failed(body.or(|| gone(&failed.into_error()))),
         })
     }
 }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use http_body::{Frame, SizeHint};
+
+use crate::error::{Error, ErrorCode};
 
 /// A request body: nothing, bytes at hand, or a stream.
 #[derive(Default)]
@@ -77,11 +81,14 @@ impl From<&'static str> for Body {
 }
 
 /// Chunks of bytes to come.
-pub struct ByteStream(Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>);
+pub struct ByteStream {
+    chunks: Pin<Box<dyn Stream<Item = std::io::Result<Bytes>> + Send>>,
+    failed: BrokeOff,
+}
 
 impl ByteStream {
     pub(crate) fn new(chunks: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) -> Self {
-        Self(Box::pin(chunks))
+        Self { chunks: Box::pin(chunks), failed: BrokeOff::default() }
     }
 
     /// Pieces that are at hand.
@@ -102,7 +109,38 @@ impl Stream for ByteStream {
     type Item = std::io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+        let chunk = ready!(self.chunks.as_mut().poll_next(cx));
+        if matches!(chunk, Some(Err(_))) {
+            self.failed.0.store(true, Ordering::Release);
+        }
+        Poll::Ready(chunk)
+    }
+}
+
+/// Whether the caller's own body failed, and neither the broker nor the upstream: an HTTP/2 library says only that the stream
+/// was reset.
+#[derive(Clone, Default)]
+pub(crate) struct BrokeOff(Arc<AtomicBool>);
+
+impl BrokeOff {
+    /// The caller's failure if it was that, else what it looks like.
+    pub(crate) fn or<E: From<Error>>(&self, other: impl FnOnce() -> E) -> E {
+        if self.0.load(Ordering::Acquire) { broke_off().into() } else { other() }
+    }
+}
+
+/// A body that ended with an error instead of its end. What the error says stays with the caller.
+pub(crate) fn broke_off() -> Error {
+    Error::new(ErrorCode::InvalidCall, "the call's body broke off: what gives it failed")
+}
+
+impl Body {
+    /// Tells later whether this body failed.
+    pub(crate) fn watch(&self) -> BrokeOff {
+        match self {
+            Self::Stream { chunks, .. } => chunks.failed.clone(),
+            Self::Empty | Self::Bytes(_) => BrokeOff::default(),
+        }
     }
 }
 

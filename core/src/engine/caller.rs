@@ -75,6 +75,17 @@ impl Engine {
         }))
     }
 
+    /// Whether the token that is shown, if any, counts.
+    pub(super) fn known(&self, loaded: &Loaded, caller: &Caller) -> Result<()> {
+        identify(loaded, caller.token.as_ref()).1.map(drop)
+    }
+
+    /// Records a call that failed before anybody was asked whether it may be made.
+    pub(super) fn unasked(&self, loaded: &Loaded, call: &Call, caller: &Caller, why: Error) -> Error {
+        let (who, _) = identify(loaded, caller.token.as_ref());
+        self.denied(&self.event(call, &caller.place, &who, None), caller, why)
+    }
+
     /// Records a call that was refused before it began.
     pub(super) fn denied(&self, event: &Event, caller: &Caller, why: Error) -> Error {
         self.audit.denied(event, why.code(), caller.started.elapsed()).err().unwrap_or(why)

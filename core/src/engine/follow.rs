@@ -27,11 +27,16 @@ impl Engine {
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;
+        let caller = Caller { place, token: selection.agent_token.clone(), started, peer };
         if call.placeholders {
             let loaded = self.loaded()?;
-            limits.hold(super::placeholders::take(&mut call, &loaded, &place)).await?;
+            // Nothing is read for a caller whose token does not count.
+            let found = match self.known(&loaded, &caller) {
+                Ok(()) => limits.hold(super::placeholders::take(&mut call, &loaded, &caller.place)).await,
+                Err(why) => Err(why),
+            };
+            found.map_err(|why| self.unasked(&loaded, &call, &caller, why))?;
         }
-        let caller = Caller { place, token: selection.agent_token.clone(), started, peer };
         let (mut redirects, mut retries, mut pause) = (0, 0, FIRST_PAUSE);
         loop {
             let again = call.replay();

@@ -65,7 +65,7 @@ async fn gather(body: &mut Body) -> Result<()> {
     let Body::Stream { chunks, .. } = body else { return Ok(()) };
     let mut whole = Vec::new();
     while let Some(chunk) = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *chunks).poll_next(cx)).await {
-        let chunk = chunk.map_err(|_| Error::new(ErrorCode::InvalidCall, "the body broke off"))?;
+        let chunk = chunk.map_err(|_| crate::call::broke_off())?;
         if whole.len() + chunk.len() > MAX_SEARCHED {
             return Err(Error::new(ErrorCode::InvalidCall, "the body is too long to look for placeholders in"));
         }

@@ -100,7 +100,8 @@ impl Sender {
         };
         let request = request_of(armed)?;
         let head = *request.method() == Method::HEAD;
-        let answer = client.request(request).await.map_err(|why| send_error(&why))?;
+        let body = request.body().watch();
+        let answer = client.request(request).await.map_err(|why| body.or(|| send_error(&why)))?;
         let (mut parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::new(

@@ -109,3 +109,18 @@ async fn a_refused_upload_is_told_why_while_it_is_still_sent() {
         }
     }
 }
+
+/// Neither the broker nor the upstream failed, and trying again would not help.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_the_callers_own_failure() {
+    let shared = shared();
+    for client in shared.clients().await {
+        for upstream in shared.upstreams() {
+            let pieces = [Ok(Bytes::from_static(b"begun")), Err(std::io::Error::other("the disk is gone"))];
+            let body = Body::stream(stream::iter(pieces));
+            let call = client.post(&upstream.url("/echo")).bearer("KEY").body(body);
+            let why = refused(call.send_buffered().await, ErrorCode::InvalidCall, &[&shared.key]);
+            assert!(!why.retryable() && why.to_string().contains("broke off"), "{why}");
+        }
+    }
+}

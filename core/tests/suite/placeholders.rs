@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::stream;
 
-use crate::kit::{contains, mark, refused, seen, shared};
+use crate::kit::{Home, LEVELS, canary, contains, mark, refused, seen, shared, upstreams};
 
 const KEY: &str = "AS_SECRET_KEY";
 
@@ -110,4 +110,30 @@ async fn a_call_that_does_not_ask_sends_the_text() {
         client.get(&url).bearer("KEY").header("x-other", KEY).send_buffered().await.expect("sent");
         assert_eq!(text(&seen(&shared.http1, &mark, |_| true).await, "x-other"), KEY);
     }
+}
+
+/// A body that is read to look for placeholders is read for nobody whose token does not count, and what goes wrong while it is
+/// read is on record.
+#[tokio::test]
+async fn what_fails_before_the_gate_is_on_record() {
+    let (upstream, _) = upstreams();
+    let home = Home::new();
+    home.trust(&upstream);
+    home.set("KEY", canary().as_bytes());
+    home.allow("KEY", &[&upstream.url("/echo"), "--slot", "body:auth.token"]);
+    for level in LEVELS {
+        let client = home.client(level).await;
+        let before = home.records().len();
+        let stranger = client.for_agent("as_agent_nobody");
+        let endless = Body::stream(stream::pending::<std::io::Result<Bytes>>());
+        let call = stranger.post(&upstream.url("/echo")).header("content-type", "application/json").placeholders(true);
+        refused(call.body(endless).send_buffered().await, ErrorCode::AgentTokenInvalid, &[]);
+        let reasons: Vec<_> = home.records().split_off(before).into_iter().map(|one| one.reason).collect();
+        assert_eq!(reasons, [Some("agent_token_invalid".to_owned())], "{level:?}");
+    }
+    let (client, before) = (home.client(LEVELS[0]).await, home.records().len());
+    let broken = stream::iter([Ok(Bytes::from_static(b"{")), Err(std::io::Error::other("broke off"))]);
+    let post = client.post(&upstream.url("/echo")).header("content-type", "application/json").placeholders(true);
+    refused(post.body(Body::stream(broken)).send_buffered().await, ErrorCode::InvalidCall, &[]);
+    assert_eq!(home.records().split_off(before)[0].reason.as_deref(), Some("invalid_call"));
 }
