@@ -5,17 +5,39 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "e2e"))
 
+import altered  # noqa: E402
+import answers  # noqa: E402
+import browser  # noqa: E402
+import destinations  # noqa: E402
+import doors  # noqa: E402
 import held  # noqa: E402
+import impostor  # noqa: E402
+import inside  # noqa: E402
 import memory  # noqa: E402
 import policy  # noqa: E402
+import rebinding  # noqa: E402
+import secretservice  # noqa: E402
 import strangers  # noqa: E402
 import surroundings  # noqa: E402
-from kit.report import Suite, main  # noqa: E402
+from kit.report import NotRun, Suite, demand, main  # noqa: E402
 from world import World  # noqa: E402
 
 SUITE = Suite("attacks")
-for room in (memory, held, strangers, policy, surroundings):
+for room in (
+    destinations, answers, rebinding, doors, inside, altered, impostor, secretservice, memory, held, strangers, policy, surroundings,
+    browser,
+):  # fmt: skip
     room.add_to(SUITE)
+
+
+@SUITE.proof("every cell of the attack table has an attack behind it")
+def table(world: World) -> str:
+    missing, not_run = world.table.check()
+    demand(not missing, f"these cells have none: {', '.join(missing)}")
+    if not_run:
+        raise NotRun(", ".join(not_run))
+    return f"{len(world.table.found)} cells"
+
 
 if __name__ == "__main__":
     main(SUITE, World)

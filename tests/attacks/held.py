@@ -15,6 +15,9 @@ from kit.report import Suite, demand
 from world import World
 
 
+ROW = "descriptor of memory held from the exec on"
+
+
 def add_to(suite: Suite) -> None:
     suite.proof("held descriptor finds a passphrase in a program that does not fork")(control)
     suite.proof("held descriptor on `unlock` finds nothing")(unlock)
@@ -96,6 +99,7 @@ def unlock(world: World) -> str:
         for way in ("mem", "environ", "ptrace", "readv"):
             demand(not world.attack(way, home.broker(), search.needles)["opened"], f"{way} on the broker is refused")
         home.stop()
+        world.table.tell(ROW, "passphrase" if place == "passphrase" else "broker", True)
         told.append(f"{place}: {verdict['samples']} samples, {verdict['bytes'] / 1e6:.0f} MB")
     return "; ".join(told)
 

@@ -234,6 +234,7 @@ def spoiled(world: World, spoil: Callable[[World, Home], None]) -> str:
         home.stop()
     demand(not world.upstream.received(), "nothing arrives at the upstream")
     demand(not world.upstream.saw(other.value), "no value arrives")
+    world.table.tell("policy files altered or put back", "broker", True)
     home.stop()
     if all((home.folder / name).exists() and (home.folder / name).read_bytes() == kept[name] for name in kept):
         return ", ".join(sorted({code for *_, code in codes}))

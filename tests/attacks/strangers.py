@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from ground import Ground, across
 from kit.account import Account
 from kit.canary import plain
 from kit.home import Home
@@ -16,7 +19,8 @@ from world import HERE, World
 def add_to(suite: Suite) -> None:
     suite.proof("a daemon of another user on the socket is not believed")(daemon)
     suite.proof("a loosened socket folder is refused")(loosened)
-    suite.proof("a client of another user is turned away, whatever process it says it is")(client)
+    across(suite, "forged PID", client)
+    across(suite, "second user: files, memory, socket", outside)
 
 
 def pose(world: World, account: Account, path: str) -> subprocess.Popen[bytes]:
@@ -96,29 +100,65 @@ def loosened(world: World) -> str:
     return ""
 
 
-def client(world: World) -> str:
-    home = prepared(world)
-    url = world.upstream.url("/echo")
+def client(world: World, ground: Ground) -> bool:
+    """A client of another user says that it is the user's own process: the kernel knows better."""
+    home, url = ground.home, world.upstream.url("/echo")
     demand(home.call(url, "--bearer", "TOKEN").code == 0, "a broker runs")
-    stranger, pid = world.stranger("z"), home.broker()
+    stranger, pid = world.stranger(f"z{ground.level[0]}"), home.broker()
     run = home.folder / "run"
-    # A careless administrator opened every door to the socket; the kernel's word about the peer is what is left.
-    for folder in (world.agent.folder, home.folder, run):
-        folder.chmod(0o711)
-    (run / "broker.sock").chmod(0o777)
     program = str(world.file(HERE / "client.py"))
     world.upstream.forget()
     request = json.dumps({"url": url, "secret": "TOKEN", "pid": pid}).encode()
     answers = {}
-    for who, account in (("stranger", stranger), ("user", world.agent)):
-        done = account.run([world.tool, program, str(run / "broker.sock")], request)
-        answers[who] = json.loads(done.good().out)
-        if who == "stranger":
-            demand(not world.upstream.received(), "the stranger's call reaches nobody")
-    for folder in (run, home.folder, world.agent.folder):
-        folder.chmod(0o700)
+    with opened(world, home):
+        for who, account in (("stranger", stranger), ("user", world.agent)):
+            done = account.run([world.tool, program, str(run / "broker.sock")], request)
+            answers[who] = json.loads(done.good().out)
+            if who == "stranger":
+                demand(not world.upstream.received(), "the stranger's call reaches nobody")
     demand(all(answer == "" for answer in answers["stranger"]), f"the stranger is answered nothing: {answers['stranger']}")
     demand(all(" 200 " in answer for answer in answers["user"]), f"control: the user is answered: {answers['user']}")
     demand(len(world.upstream.received()) == 1, "control: the same call of the user's arrives")
-    home.stop()
-    return f"{len(answers['stranger'])} requests unanswered"
+    return True
+
+
+@contextmanager
+def opened(world: World, home: Home) -> Iterator[None]:
+    """A careless administrator opened every door to the socket; the kernel's word about the peer is what is left."""
+    folders = (world.agent.folder, home.folder, home.folder / "run")
+    for folder in folders:
+        folder.chmod(0o711)
+    socket = home.folder / "run/broker.sock"
+    socket.chmod(0o777)
+    try:
+        yield
+    finally:
+        socket.chmod(0o600)
+        for folder in folders:
+            folder.chmod(0o700)
+
+
+def outside(world: World, ground: Ground) -> bool:
+    """While an agent works, another user searches what he can read, and tries its memory, the broker's and the socket."""
+    stranger, home = world.stranger(f"o{ground.level[0]}"), ground.home
+    kept = plain("KEPT")
+    stranger.write("kept", kept.value)
+    text = json.dumps([needle.hex() for needle in [kept.value, *ground.search.needles]]).encode() + b"\n"
+    with ground.working() as working:
+        users = f"{world.agent.uid},{stranger.uid}"
+        folders = [str(stranger.folder), str(world.agent.folder), str(home.folder), "/tmp", "/var/tmp", "/dev/shm"]
+        done = stranger.run([world.tool, str(world.file(HERE / "seeker.py")), users, *folders], text, timeout=120).good()
+        found = json.loads(done.out)["found"]
+        targets = [working.pid] if ground.isolation == "in-process" else [working.pid, home.broker()]
+        for pid in targets:
+            for way in ("mem", "environ", "ptrace", "readv"):
+                verdict = world.attack(way, pid, ground.search.needles, by=stranger)
+                demand(not verdict["opened"], f"{ground.level}: {way} on a process of another user is refused")
+        if ground.isolation == "broker":
+            program = str(world.file(HERE / "client.py"))
+            request = json.dumps({"url": world.upstream.url("/echo"), "secret": "TOKEN", "pid": working.pid}).encode()
+            done = stranger.run([world.tool, program, str(home.folder / "run/broker.sock")], request)
+            demand(b"PermissionError" in done.err, f"the socket is in a folder that is closed: {done.text[-200:]}")
+    mine = [place for place, seen in found.items() if 0 in seen]
+    demand(len(mine) == 1 and mine[0].endswith("/kept"), f"control: the stranger finds what is his own: {mine}")
+    return len(found) == 1

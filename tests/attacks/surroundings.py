@@ -10,6 +10,7 @@ import subprocess
 import threading
 from pathlib import Path
 
+from ground import Ground, across
 from kit.canary import plain
 from kit.home import Home
 from kit.report import NotRun, Suite, demand
@@ -17,11 +18,15 @@ from kit.upstream import Upstream
 from world import HERE, World, end
 
 
+ROW = "`LD_PRELOAD` on an auto-started broker"
+
+
 def add_to(suite: Suite) -> None:
     for starter in ("cli", "python", "node"):
         suite.proof(f"environment of the {starter} does not reach the broker or its TLS")(
             lambda world, it=starter: bent(world, it)
         )
+    across(suite, ROW, preloaded)
 
 
 class Listener:
@@ -102,6 +107,7 @@ def bent(world: World, starter: str) -> str:
     demand(not names & bending.keys(), f"the broker's environment holds none of them: {sorted(names & bending.keys())}")
     maps = Path(f"/proc/{pid}/maps").read_text() if os.geteuid() == 0 else ""
     demand("libguest" not in maps, "the library is not in the broker")
+    world.table.tell(ROW, "broker", True)
     home.stop()
     untrusted.stop()
     proxy.socket.close()
@@ -169,3 +175,34 @@ def calls(world: World, starter: str, home: Home, bending: dict[str, str], urls:
         arguments = [world.node(world.agent), "-e", NODE, str(world.node_package()), str(home.folder), *urls]
     done = world.agent.run(arguments, env=env).good()
     return done.out.decode().split()
+
+
+MAPPED = """
+import json, sys
+from agentsecrets import AgentSecrets
+plan = json.loads(sys.stdin.readline())
+print(AgentSecrets(**plan["client"]).call(plan["url"], bearer="TOKEN").status_code)
+print("libguest" in open("/proc/self/maps").read())
+"""
+
+
+def preloaded(world: World, ground: Ground) -> bool:
+    """Whether a library of the attacker's gets into the process that holds the value."""
+    guest = library(world)
+    bending = {"LD_PRELOAD": str(guest), "LD_AUDIT": str(guest)}
+    home = ground.home
+    if ground.isolation == "in-process":
+        done = ground.run(["-c", MAPPED], {"client": ground.client, "url": world.upstream.url("/echo")}, more={"LD_PRELOAD": str(guest)})
+        return done.good().out.split() != [b"200", b"True"]
+    home.stop()
+    kept, home.variables = home.variables, {**home.variables, **bending}
+    done = home.call(world.upstream.url("/echo"), "--bearer", "TOKEN", "--json")
+    home.variables = kept
+    locked = ground.level == "passphrase"
+    demand((b"store_locked" in done.out) == locked, f"{ground.level}: a broker that a call starts is open or locked: {done.text[-200:]}")
+    if os.geteuid() != 0:
+        raise NotRun("only root may look at the broker's mappings")
+    held = "libguest" not in Path(f"/proc/{home.broker()}/maps").read_text()
+    if locked:
+        home.owner("unlock").good()
+    return held

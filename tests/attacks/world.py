@@ -8,32 +8,61 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ground import Ground
 from kit.account import Account
 from kit.canary import Canary, Search, plain
 from kit.home import Home
+from kit.keyring import Keyring
 from kit.report import NotRun, demand
 from kit.stage import Stage
 from kit.upstream import Upstream
+from table import Table
 
 HERE = Path(__file__).resolve().parent
 
 
 class World(Stage):
     def __init__(self) -> None:
+        # Before anything that may end early, for it is closed in any case.
+        self._homes = 0
+        self._grounds: dict[str, Ground] = {}
+        self._keychains: dict[str, Ground] = {}
         super().__init__()
         self.agent = self.account("a")
         self.upstream = Upstream(self, self.account("u"))
+        self.elsewhere = Upstream(self, self.accounts[1])
+        self.table = Table()
         self.attacker = self.file(HERE / "attacker.py")
         self.victim = self.file(HERE / "victim.py")
         self.tool = self.python(self.agent)
-        self._homes = 0
         self._check_ground()
 
-    def home(self, unlock: str = "file", account: Account | None = None) -> Home:
+    def home(self, unlock: str = "file", account: Account | None = None, keyring: Keyring | None = None) -> Home:
         self._homes += 1
-        home = Home(self, account or self.agent, f"h{self._homes}", unlock)
+        store, variables = ("keychain", keyring.variables) if keyring else ("file", None)
+        home = Home(self, account or self.agent, f"h{self._homes}", unlock, store, variables)
         home.trust(self.upstream)
         return home
+
+    def ground(self, level: str) -> Ground:
+        """The home and agent of a level, made once."""
+        if level not in self._grounds:
+            self._grounds[level] = Ground(self, level)
+        return self._grounds[level]
+
+    def keychain(self, level: str) -> Ground:
+        """The same with its values in a keychain: of a user of its own, whom the bus knows by name."""
+        if level not in self._keychains:
+            account = self.account(f"k{len(self._keychains)}")
+            self._keychains[level] = Ground(self, level, account, Keyring(account))
+        return self._keychains[level]
+
+    def close(self) -> None:
+        for ground in self._keychains.values():
+            if ground.keyring is not None:
+                ground.keyring.end()
+        self._keychains.clear()
+        super().close()
 
     def attack(self, way: str, pid: int, needles: list[bytes], by: Account | None = None) -> dict[str, Any]:
         """One attempt on a process by its own user."""

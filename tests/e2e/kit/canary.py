@@ -43,6 +43,11 @@ def plain(name: str = "TOKEN", length: int = 40) -> Canary:
     return Canary(name, value, (value,))
 
 
+def keyed(name: str = "TOKEN") -> Canary:
+    """One that whoever does not know it can still find by its shape: `sk_live_` and 48 letters and digits."""
+    return _whole(name, "sk_live_", _ALNUM, 48)
+
+
 def _whole(name: str, prefix: str, alphabet: str, count: int) -> Canary:
     tail = _some(alphabet, count)
     return Canary(name, (prefix + tail).encode(), (tail.encode(),))
@@ -74,7 +79,7 @@ def vendors() -> list[Canary]:
     account_parts = (key_id.encode(), *other_lines)
     database = _some(_ALNUM, 28)
     return [
-        _whole("STRIPE", "sk_live_", _ALNUM, 48),
+        keyed("STRIPE"),
         _whole("OPENAI", "sk-proj-", _URL, 96),
         _whole("ANTHROPIC", "sk-ant-api03-", _URL, 93),
         _whole("GITHUB", "ghp_", _ALNUM, 36),

@@ -16,7 +16,10 @@ PROJECT = "demo"
 
 
 class Home:
-    def __init__(self, stage: Stage, account: Account, name: str = "h", unlock: str = "file") -> None:
+    def __init__(
+        self, stage: Stage, account: Account, name: str = "h", unlock: str = "file", store: str = "file",
+        variables: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         self.stage = stage
         self.account = account
         self.folder = account.folder / name
@@ -25,9 +28,9 @@ class Home:
         account.own(self.directory)
         self.use_key = account.folder / f"{name}.key"
         self.passphrase = secrets.token_urlsafe(18)
-        self.variables: dict[str, str] = {"AGENTSECRETS_HOME": str(self.folder)}
+        self.variables: dict[str, str] = {"AGENTSECRETS_HOME": str(self.folder), **(variables or {})}
         place = f"file:{self.use_key}" if unlock == "file" else unlock
-        self.owner("init", "--store", "file", "--unlock", place, "--project", PROJECT).good()
+        self.owner("init", "--store", store, "--unlock", place, "--project", PROJECT).good()
 
     def cli(self, *arguments: str, value: bytes = b"", fds: tuple[int, ...] = (), timeout: float = 90) -> Done:
         return self.account.run(
@@ -40,7 +43,10 @@ class Home:
         try:
             os.write(writer, (passphrase or self.passphrase).encode() + b"\n")
             os.close(writer)
-            return self.cli(*arguments, "--passphrase-fd", str(reader), value=value, fds=(reader,))
+            # Before a command of the owner's own, which ends the line.
+            at = arguments.index("--command") if "--command" in arguments else len(arguments)
+            words = [*arguments[:at], "--passphrase-fd", str(reader), *arguments[at:]]
+            return self.cli(*words, value=value, fds=(reader,))
         finally:
             os.close(reader)
 

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class Upstream:
-    def __init__(self, stage: Stage, account: Account, *arguments: str) -> None:
+    def __init__(self, stage: Stage, account: Account, *arguments: str, address: str = "localhost") -> None:
         directory = account.folder / f"upstream-{len(list(account.folder.iterdir()))}"
         directory.mkdir(mode=0o755)
         account.own(directory)
@@ -31,25 +31,37 @@ class Upstream:
         until(ready.exists, "the upstream listens")
         said = json.loads(ready.read_text())
         self.port: int = said["https_port"]
-        self.origin = f"https://localhost:{self.port}"
+        self.origin = f"https://{address}:{self.port}"
         self.pem = (directory / "ca.pem").read_bytes()
-        self._context = ssl.create_default_context(cadata=self.pem.decode())
 
     def url(self, path: str) -> str:
         return self.origin + path
 
-    def _ask(self, path: str, method: str = "GET") -> Any:
+    def open(self, request: urllib.request.Request, careless: bool = False) -> bytes:
+        """Make a request as a plain program does; a careless one believes every certificate."""
+        context = ssl.create_default_context(cadata=self.pem.decode())
+        if careless:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=self._context)
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
         )
-        request = urllib.request.Request(self.url(path), method=method)
         with opener.open(request, timeout=30) as answer:
-            return json.load(answer)
+            return bytes(answer.read())
+
+    def plainly(self, path: str, headers: dict[str, str] | None = None) -> bytes:
+        """Return what a plain program is answered."""
+        return self.open(urllib.request.Request(self.url(path), headers=headers or {}))
+
+    def _ask(self, path: str, method: str = "GET") -> Any:
+        return json.loads(self.open(urllib.request.Request(self.url(path), method=method)))
 
     def received(self) -> list[dict[str, Any]]:
         said = self._ask("/__received")
         listed = said["received"] if isinstance(said, dict) else said
         return [item for item in listed if not item["path"].startswith("/__")]
+
+    def bodies(self) -> list[bytes]:
+        return [base64.b64decode(item["body_base64"]) for item in self.received()]
 
     def forget(self) -> None:
         self._ask("/__received", "DELETE")
