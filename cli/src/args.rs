@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Limit(commands::limit::Limit),
     #[command(subcommand)]
     Trust(commands::trust::Trust),
+    Egress(commands::egress::Egress),
     Call(Box<commands::call::CallArgs>),
     Run(commands::run::Run),
     Env(commands::env::Env),

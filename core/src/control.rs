@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 mod agents;
 mod approval;
 mod copy;
+mod egress;
 
 pub use agents::{AgentInfo, LimitInfo, TokenInfo};
 pub use approval::{Decision, SignedDecision, WaitingCall};
 pub use copy::{CopiedSecret, CopyAct};
+pub use egress::{EgressInfo, LoginInfo};
 
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
@@ -230,6 +232,9 @@ pub struct Status {
     /// The secrets whose values leave by a door, to every process of this user.
     #[serde(default)]
     pub disclosed: Vec<SecretName>,
+    /// The proxy that public calls leave by and that resolves their names, where there is one.
+    #[serde(default)]
+    pub egress: Option<EgressInfo>,
     /// The policy's serial number.
     pub policy_serial: Option<u64>,
     /// Why the selection or policy is not usable, where it is not.

@@ -34,8 +34,9 @@ pub use context::{
     AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
 };
 pub use control::{
-    Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, EnvironmentInfo, GrantInfo, LimitInfo,
-    MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo, WaitingCall,
+    Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, EgressInfo, EnvironmentInfo, GrantInfo,
+    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo,
+    WaitingCall,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

@@ -221,6 +221,12 @@ export interface Status {
   readonly limits: number | null;
   /** The secrets whose values leave by a door, to every process of this user. */
   readonly disclosed?: readonly string[];
+  /** The proxy that public calls leave by and that resolves their names, where there is one. */
+  readonly egress?: {
+    readonly proxy: string;
+    readonly bypass: readonly string[];
+    readonly auth: { readonly project: string; readonly environment: string; readonly name: string } | null;
+  } | null;
   readonly policySerial: number | null;
   /** Why selection or policy is not usable, where it is not. */
   readonly problem: { readonly code: string; readonly message: string; readonly hint: string | null } | null;

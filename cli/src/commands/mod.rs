@@ -9,6 +9,7 @@ pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod deny;
 pub(crate) mod doctor;
+pub(crate) mod egress;
 pub(crate) mod env;
 pub(crate) mod environment;
 pub(crate) mod exec;
@@ -53,6 +54,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Agent(agent) => agent.run(output),
         Command::Limit(limit) => limit.run(output),
         Command::Trust(trust) => trust.run(output),
+        Command::Egress(egress) => egress.run(output),
         Command::Call(call) => call.run(output),
         Command::Env(env) => env.run(output),
         Command::Exec(exec) => exec.run(output),

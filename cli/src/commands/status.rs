@@ -64,6 +64,9 @@ fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
     if let Some(count) = status.limits.filter(|count| *count > 0) {
         pairs.push(("limits", count.to_string()));
     }
+    if let Some(egress) = &status.egress {
+        pairs.push(("egress", format!("by the proxy {}, which resolves the names of public hosts", egress.proxy)));
+    }
     if let Some(serial) = status.policy_serial {
         pairs.push(("policy", format!("number {serial}")));
     }

@@ -103,6 +103,21 @@ fn the_workspace_allowlist_is_the_owners() {
 }
 
 #[test]
+fn the_way_out_is_the_owners_and_anybody_may_read_it() {
+    let stage = Stage::new();
+    human(&stage, &["egress", "proxy", "set", "http://proxy.example.com:3128"], b"");
+    stage.agent(["egress", "proxy", "set", "http://127.0.0.1:9"]).refused(3, "owner_required");
+    stage.agent(["egress", "proxy", "remove"]).refused(3, "owner_required");
+    assert_eq!(stage.json(["egress"])["proxy"]["proxy"], "http://proxy.example.com:3128");
+    human(&stage, &["egress", "proxy", "remove"], b"");
+    let mut terminal = Terminal::run(stage.command(["egress", "proxy", "set", "https://proxy.example.com"]));
+    terminal.expect("Calls to public hosts leave by the proxy https://proxy.example.com, which resolves their names");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    assert_eq!(terminal.end().0, 0);
+}
+
+#[test]
 fn making_a_project_and_linking_a_directory_are_the_owners() {
     let stage = Stage::new();
     human(&stage, &["project", "create", "payments"], b"");
@@ -222,6 +237,7 @@ fn an_agent_alone_does_the_rest() {
         &["grants"],
         &["deny", "KEY"],
         &["trust", "list"],
+        &["egress"],
         &["workspace", "allowlist", "list"],
         &["logs"],
         &["logs", "list"],

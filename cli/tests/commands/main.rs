@@ -10,6 +10,7 @@ mod call;
 mod door_terminal;
 mod doors;
 mod dotenv;
+mod egress;
 mod environments;
 mod first_time;
 mod limits;

@@ -295,6 +295,7 @@ impl Engine {
                 loaded.document.limits.iter().filter(|limit| limit.subject.project == place.project_id).count()
             }),
             disclosed,
+            egress: loaded.as_ref().ok().and_then(|loaded| owner::egress_of(&loaded.document)),
             policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
             problem: loaded
                 .as_ref()

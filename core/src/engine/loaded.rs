@@ -1,5 +1,7 @@
 //! The policy in force: read when its files change, verified each time, and shared until then.
 
+pub(super) mod egress;
+
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -108,11 +110,13 @@ impl Engine {
         if unrecorded && let Some(rest) = self.without_lifted(&document)? {
             (overlay, unrecorded) = (rest, false);
         }
-        let sender = match before {
-            Some(before) if before.document.trust == document.trust => Arc::clone(&before.sender),
-            _ => {
+        let same =
+            |before: &&Loaded| (&before.document.trust, &before.document.egress) == (&document.trust, &document.egress);
+        let sender = match before.filter(same) {
+            Some(before) => Arc::clone(&before.sender),
+            None => {
                 let roots: Vec<String> = document.trust.iter().map(|root| root.pem.clone()).collect();
-                Arc::new(Sender::new(&roots)?)
+                Arc::new(Sender::new(&roots, egress::gateway(&document, self.vault()?))?)
             }
         };
         let policy = Policy::new(&document, &overlay);

@@ -13,7 +13,7 @@ use crate::inject::WireForm;
 use crate::redact::{Found, Known, Scanner};
 use crate::resolve::{MIN_VALUE, Resolved, SecretValue, in_background};
 use crate::secret_ref::{Label, SecretName};
-use crate::store::Vault;
+use crate::store::{self, Vault};
 
 /// How many scanners are kept: one for each project and environment in use.
 const MAX_SCANNERS: usize = 16;
@@ -166,13 +166,16 @@ impl Needles {
             .map(|(name, _slots)| name.clone())
             .collect();
         let (vault, at) = (Arc::clone(vault), place.in_store());
+        // Whoever sits behind the owner's proxy may have its login from there.
+        let login = super::loaded::egress::login_of(&loaded.document);
         let mut needles = in_background(move || {
-            let needle = |name: SecretName| match vault.value(&at, &name) {
+            let needle = |(at, name): (store::Place, SecretName)| match vault.value(&at, &name) {
                 Ok(value) => Some(Needle { name, value }),
                 // Granted before it is set, or damaged: then there is no value that could come back.
                 Err(_) => None,
             };
-            Ok(granted.into_iter().filter_map(needle).collect::<Vec<_>>())
+            let granted = granted.into_iter().map(|name| (at.clone(), name));
+            Ok(granted.chain(login).filter_map(needle).collect::<Vec<_>>())
         })
         .await?;
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -71,6 +71,17 @@ pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<
     inject(Draft { method, url: resolved.url().clone(), headers, body }, &placed)
 }
 
+/// The text of `Proxy-Authorization` for a proxy that takes Basic (RFC 9110, section 11.7.1). The value is
+/// `user:password`.
+///
+/// # Errors
+/// `invalid_value` where it is not.
+pub(crate) fn proxy_authorization(secret: &SecretRef, value: &[u8]) -> Result<HeaderValue> {
+    let mut headers = HeaderMap::new();
+    basic::apply(&mut headers, &Placed { auth: &Auth::Basic, secret, value })?;
+    headers.remove(header::AUTHORIZATION).ok_or_else(|| Error::new(ErrorCode::Internal, "the login was not written"))
+}
+
 /// `http::uri` indexes a request target with 16 bits and takes no longer one.
 const MAX_TARGET: usize = u16::MAX as usize - 1;
 
@@ -120,6 +131,11 @@ fn too_long(placed: &[Placed<'_>]) -> Error {
 }
 
 impl ArmedRequest {
+    /// Where it goes.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
     /// Method, origin, target, headers and body, for the sender.
     pub(crate) fn into_parts(self) -> (Method, Origin, Bytes, HeaderMap, Body) {
         (self.method, self.origin, self.target, self.headers, self.body)

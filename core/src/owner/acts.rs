@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::allow_door::AllowDoor;
 use super::allowlist_act::AllowlistChange;
+use super::egress_act::EgressChange;
 use super::limit_act::SetLimit;
 use super::link::LinkSecret;
 use super::log_settings::LogsChange;
@@ -47,6 +48,8 @@ pub enum PolicyAct {
     },
     /// The workspace allowlist is another one.
     Allowlist(AllowlistChange),
+    /// Calls leave by another way.
+    Egress(EgressChange),
     /// There is another project.
     CreateProject {
         /// Its name.
@@ -155,6 +158,7 @@ impl PolicyAct {
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
             Self::Allowlist(change) => change.apply(document),
+            Self::Egress(change) => Ok(vec![change.apply(document)?]),
             Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
             Self::Link { directory, project } => {
                 let id = id_of(document, project)?;
@@ -289,7 +293,7 @@ fn to_pem(certificate: &[u8]) -> String {
     format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
-fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {
+pub(super) fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {
     document.project_named(project).map(|found| found.id).ok_or_else(|| no_project(project))
 }
 

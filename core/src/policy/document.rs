@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::agent::Agent;
 use super::door::Door;
+use super::egress::Egress;
 use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
@@ -45,6 +46,9 @@ pub(crate) struct Document {
     pub(crate) allowlist: Option<Vec<Rule>>,
     /// Extra roots for upstream TLS.
     pub(crate) trust: Vec<TrustRoot>,
+    /// The proxy that public calls leave by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) egress: Option<Egress>,
     /// How evidence is kept.
     pub(crate) audit: AuditSettings,
     /// The project where nothing else chooses one.
@@ -139,6 +143,7 @@ impl Document {
             doors: Vec::new(),
             allowlist: None,
             trust: Vec::new(),
+            egress: None,
             audit: AuditSettings::default(),
             agents: Vec::new(),
             limits: Vec::new(),
@@ -222,6 +227,9 @@ impl Document {
         }
         if !self.doors.iter().all(|door| known(door.project)) {
             return Err(invalid("the policy has a door of no project"));
+        }
+        if !self.egress_is_sound() {
+            return Err(invalid("the policy opens its proxy with a secret of no project"));
         }
         if !self.sources_are_sound() {
             return Err(invalid("the policy links a secret twice, or to what cannot be asked"));

@@ -2,6 +2,7 @@
 
 mod acts;
 mod agents;
+mod egress;
 mod kit;
 mod limits;
 mod properties;

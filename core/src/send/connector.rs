@@ -1,51 +1,48 @@
-//! Dials: resolves a host, drops the addresses the grant does not reach, and connects to those that are left.
-//!
-//! The address that was checked is the address that is dialled, so a name that resolves otherwise a moment later
-//! changes nothing.
+//! Connects to an origin by the way that is its own: straight, or by a tunnel through the owner's proxy.
 
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use http::Uri;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::Unsent;
 use super::address::AddressScope;
+use super::dial::{self, CONNECT_LIMIT, Closed, Problem, Stream};
+use super::proxy::Proxy;
 use crate::error::{Error, ErrorCode, Result};
 
-/// How long resolving, connecting and the handshake may take together.
-const CONNECT_LIMIT: Duration = Duration::from_secs(15);
-/// How long one address may take where others are left (RFC 8305, section 5, allows up to two seconds).
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(2);
-
-/// Connects to origins within one address scope. Connections of different scopes never share a pool.
+/// Connects to origins by one way. Connections of different ways never share a pool.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    /// `None` for hosts that are written as an address, which is then the only one.
-    scope: Option<AddressScope>,
+    way: Way,
     tls: Arc<ClientConfig>,
 }
 
+/// How an origin is reached.
+#[derive(Clone)]
+pub(super) enum Way {
+    /// Straight, at addresses within a scope; `None` for hosts that are written as an address, which is then the only one.
+    Straight(Option<AddressScope>),
+    /// By the owner's proxy, which resolves names.
+    Through(Proxy),
+}
+
 impl Connector {
-    pub(crate) fn new(scope: Option<AddressScope>, tls: Arc<ClientConfig>) -> Self {
-        Self { scope, tls }
+    pub(super) fn new(way: Way, tls: Arc<ClientConfig>) -> Self {
+        Self { way, tls }
     }
 
     async fn connect(self, uri: Uri) -> Result<Dialled, Unsent> {
         match tokio::time::timeout(CONNECT_LIMIT, self.dial(&uri)).await {
             Ok(result) => result,
-            Err(_) => Err(unreachable(&uri, "it did not answer in 15 seconds").into()),
+            Err(_) => Err(self.unreachable(&uri, &Problem::passing("did not answer in 15 seconds")).into()),
         }
     }
 
@@ -54,53 +51,35 @@ impl Connector {
         let host = uri.host().unwrap_or_default();
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
-        let stream = self.first_open(uri, &self.addresses(uri, bare, port).await?).await?;
-        // Requests are small and answers are awaited: waiting to fill a segment only costs time (RFC 9293, section 3.7.4).
-        let _ = stream.set_nodelay(true);
+        let stream = match &self.way {
+            Way::Straight(scope) => match dial::open(bare, port, *scope).await {
+                Ok(stream) => Stream::Left(stream),
+                Err(Closed::Address(ip)) => return Err(Unsent::Address(ip)),
+                Err(Closed::Problem(problem)) => return Err(self.unreachable(uri, &problem).into()),
+            },
+            Way::Through(proxy) => proxy.tunnel(&format!("{host}:{port}")).await?,
+        };
         if !https {
             return Ok(Dialled::Plain(TokioIo::new(stream)));
         }
-        let name = ServerName::try_from(bare.to_owned())
-            .map_err(|_| unreachable(uri, "its name cannot stand in a certificate"))?;
-        let stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
-            .await
-            .map_err(|why| tls_error(uri, &why))?;
-        Ok(Dialled::Tls(Box::new(TokioIo::new(stream))))
+        match dial::secure(&self.tls, bare, stream).await {
+            Ok(stream) => Ok(Dialled::Tls(Box::new(TokioIo::new(stream)))),
+            Err(problem) => Err(self.unreachable(uri, &problem).into()),
+        }
     }
 
-    async fn addresses(&self, uri: &Uri, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unsent> {
-        let found: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-            Ok(literal) => vec![SocketAddr::new(literal, port)],
-            Err(_) => tokio::net::lookup_host((host, port))
-                .await
-                .map_err(|_| unreachable(uri, "its name does not resolve"))?
-                .collect(),
+    fn unreachable(&self, uri: &Uri, problem: &Problem) -> Error {
+        let host = uri.authority().map_or("the host", |authority| authority.as_str());
+        let (by, hint) = match &self.way {
+            Way::Straight(_) => (String::new(), None),
+            Way::Through(proxy) => (format!("by the proxy {}, ", proxy.shown()), Some("agentsecrets egress")),
         };
-        let scope = self.scope.or_else(|| Some(AddressScope::Exactly(host.parse().ok()?)));
-        let permits = |found: &SocketAddr| scope.is_some_and(|scope| scope.permits(found.ip()));
-        let permitted: Vec<SocketAddr> = found.iter().copied().filter(permits).collect();
-        match (found.is_empty(), permitted.is_empty()) {
-            (true, _) => Err(unreachable(uri, "its name has no address").into()),
-            (false, true) => Err(Unsent::Address(found[0].ip())),
-            (false, false) => Ok(permitted),
+        let message = format!("{host} is not reachable: {by}it {}", problem.why);
+        let error = Error::new(ErrorCode::UpstreamUnreachable, message).with_retryable(problem.passing);
+        match problem.hint.or(hint) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
         }
-    }
-
-    async fn first_open(&self, uri: &Uri, addresses: &[SocketAddr]) -> Result<TcpStream> {
-        let mut last = "it refused the connection";
-        for (index, address) in addresses.iter().enumerate() {
-            let limit = if index + 1 == addresses.len() { CONNECT_LIMIT } else { ATTEMPT_LIMIT };
-            match tokio::time::timeout(limit, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(why)) if why.kind() == std::io::ErrorKind::ConnectionRefused => {
-                    last = "it refused the connection"
-                }
-                Ok(Err(_)) => last = "its address cannot be reached",
-                Err(_) => last = "it did not answer",
-            }
-        }
-        Err(unreachable(uri, last))
     }
 }
 
@@ -120,8 +99,8 @@ impl tower_service::Service<Uri> for Connector {
 
 /// An open connection, in clear or not.
 pub(crate) enum Dialled {
-    Plain(TokioIo<TcpStream>),
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    Plain(TokioIo<Stream>),
+    Tls(Box<TokioIo<TlsStream<Stream>>>),
 }
 
 impl Connection for Dialled {
@@ -181,27 +160,4 @@ impl Write for Dialled {
             Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write_vectored(cx, bufs),
         }
     }
-}
-
-fn unreachable(uri: &Uri, why: &str) -> Error {
-    let host = uri.authority().map_or("the host", |authority| authority.as_str());
-    Error::new(ErrorCode::UpstreamUnreachable, format!("{host} is not reachable: {why}"))
-}
-
-fn tls_error(uri: &Uri, why: &std::io::Error) -> Error {
-    let cause = why.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let Some(rustls::Error::InvalidCertificate(problem)) = cause else {
-        return unreachable(uri, "the TLS handshake failed");
-    };
-    let said = match problem {
-        rustls::CertificateError::UnknownIssuer => "its TLS certificate is signed by nobody this machine trusts",
-        rustls::CertificateError::Expired | rustls::CertificateError::ExpiredContext { .. } => {
-            "its TLS certificate has expired"
-        }
-        rustls::CertificateError::NotValidForName | rustls::CertificateError::NotValidForNameContext { .. } => {
-            "its TLS certificate is for another name"
-        }
-        _ => "its TLS certificate does not verify",
-    };
-    unreachable(uri, said).with_retryable(false).with_hint("for a private authority: agentsecrets trust add FILE.pem")
 }

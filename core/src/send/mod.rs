@@ -1,8 +1,11 @@
-//! Stage 4: sends an armed request to a checked address. No redirects, no proxies, no caller's word about TLS.
+//! Stage 4: sends an armed request to a checked address, or by the owner's proxy. No redirects, no proxy of anybody
+//! else's, no caller's word about TLS.
 
 pub(crate) mod address;
 mod connector;
 mod decode;
+mod dial;
+mod proxy;
 mod roots;
 
 use std::fmt;
@@ -18,9 +21,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(crate) use address::AddressScope;
 pub(crate) use decode::Decoder;
+pub(crate) use proxy::{Credentials, Gateway};
 pub use roots::platform_bundle;
 
-use self::connector::Connector;
+use self::connector::{Connector, Way};
+use self::proxy::Proxy;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::inject::ArmedRequest;
@@ -30,12 +35,13 @@ use crate::log_safe::Origin;
 const IDLE_LIMIT: Duration = Duration::from_secs(50);
 
 /// The connections of one engine: one pool for each address scope, so that a grant for a private network never
-/// lends its connection to a grant without.
+/// lends its connection to a grant without, and one for those that go by the owner's proxy.
 pub(crate) struct Sender {
     public: Client<Connector, Body>,
     private: Client<Connector, Body>,
     loopback: Client<Connector, Body>,
     exact: Client<Connector, Body>,
+    proxied: Option<(Proxy, Client<Connector, Body>)>,
 }
 
 /// Why nothing came back.
@@ -72,32 +78,41 @@ pub(crate) struct RawResponse {
 }
 
 impl Sender {
-    /// A sender that trusts the platform's roots and these in PEM.
-    pub(crate) fn new(trusted: &[String]) -> Result<Self> {
+    /// A sender that trusts the platform's roots and these in PEM, and knows the owner's proxy where there is one.
+    pub(crate) fn new(trusted: &[String], gateway: Option<Arc<dyn Gateway>>) -> Result<Self> {
         let tls = roots::client_config(trusted)?;
-        let pool = |scope: Option<AddressScope>| {
+        let pool = |way: Way| {
             Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(IDLE_LIMIT)
                 .http2_adaptive_window(true)
-                .build(Connector::new(scope, Arc::clone(&tls)))
+                .build(Connector::new(way, Arc::clone(&tls)))
         };
+        let straight = |scope: Option<AddressScope>| pool(Way::Straight(scope));
+        let proxy = gateway.map(|gateway| Proxy::new(gateway, &tls));
         Ok(Self {
-            public: pool(Some(AddressScope::PublicOnly)),
-            private: pool(Some(AddressScope::PrivateAllowed)),
-            loopback: pool(Some(AddressScope::Loopback)),
-            exact: pool(None),
+            public: straight(Some(AddressScope::PublicOnly)),
+            private: straight(Some(AddressScope::PrivateAllowed)),
+            loopback: straight(Some(AddressScope::Loopback)),
+            exact: straight(None),
+            proxied: proxy.map(|proxy| (proxy.clone(), pool(Way::Through(proxy)))),
         })
+    }
+
+    /// The connections by which an origin is reached.
+    fn pool(&self, origin: &Origin, scope: AddressScope) -> &Client<Connector, Body> {
+        match (&self.proxied, scope) {
+            (Some((proxy, pool)), _) if proxy.takes(origin, scope) => pool,
+            (_, AddressScope::PublicOnly) => &self.public,
+            (_, AddressScope::PrivateAllowed) => &self.private,
+            (_, AddressScope::Loopback) => &self.loopback,
+            (_, AddressScope::Exactly(_)) => &self.exact,
+        }
     }
 
     /// Sends, and waits for the head of the answer.
     pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse, Unsent> {
-        let client = match scope {
-            AddressScope::PublicOnly => &self.public,
-            AddressScope::PrivateAllowed => &self.private,
-            AddressScope::Loopback => &self.loopback,
-            AddressScope::Exactly(_) => &self.exact,
-        };
+        let client = self.pool(armed.origin(), scope);
         let request = request_of(armed)?;
         let head = *request.method() == Method::HEAD;
         let body = request.body().watch();

@@ -12,6 +12,7 @@ mod bodies;
 mod broker;
 mod calls;
 mod doors;
+mod egress;
 mod placeholders;
 mod policy;
 mod redaction;

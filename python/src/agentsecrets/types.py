@@ -195,6 +195,8 @@ class Status:
     limits: int | None
     disclosed: tuple[str, ...]
     """The secrets whose values leave by a door, to every process of this user."""
+    egress: Mapping[str, object] | None
+    """``proxy``, ``bypass`` and ``auth``, where public calls leave by a proxy that resolves their names."""
     policy_serial: int | None
     problem: Mapping[str, str | None] | None
     """``code``, ``message`` and ``hint``, where selection or policy is not usable."""

@@ -11,6 +11,7 @@ mod http2;
 mod listen;
 mod message;
 mod options;
+mod proxy;
 mod record;
 mod routes;
 mod source;
@@ -19,5 +20,6 @@ mod upstream;
 
 pub use certificate::Authority;
 pub use options::{Api, Certificate, Options, Protocol};
+pub use proxy::{Proxy, ProxyOptions, Tunnel};
 pub use record::{Outcome, Received, State};
 pub use upstream::Upstream;

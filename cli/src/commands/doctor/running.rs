@@ -1,6 +1,6 @@
 //! What the engine says: store, policy, deny overlay, audit log, memory, and the broker itself.
 
-use agentsecrets::{ErrorCode, Home, Problem, Result, Status, logs};
+use agentsecrets::{EgressInfo, ErrorCode, Home, Problem, Result, Status, logs};
 
 use super::Check;
 use crate::args::Place;
@@ -18,6 +18,7 @@ pub(super) fn checks(home: &Home) -> Vec<Check> {
     };
     let mut checks = vec![broker(&status)];
     checks.extend(store_and_policy(&status));
+    checks.extend(status.egress.as_ref().map(egress));
     checks.extend([audit(home, anchor.as_ref()), memory(&status), core_dumps(status.broker_pid)]);
     checks
 }
@@ -33,6 +34,12 @@ fn broker(status: &Status) -> Check {
         }
         Some(pid) => Check::ok(name, format!("process {pid} answers, version {own}")),
     }
+}
+
+/// Where calls do not go straight, that is said: somebody else resolves their names.
+fn egress(egress: &EgressInfo) -> Check {
+    let opened = egress.auth.as_ref().map(|login| format!(", opened by {}", login.name)).unwrap_or_default();
+    Check::ok("egress", format!("by the proxy {}{opened}, which resolves the names of public hosts", egress.proxy))
 }
 
 /// The engine reads one after the other and tells the first that is not sound.
