@@ -22,8 +22,8 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
-from agentsecrets.transports import AiohttpConnector, AsyncHttpxTransport, HttpxTransport, RequestsAdapter
-for kind in (AiohttpConnector, AsyncHttpxTransport, HttpxTransport, RequestsAdapter):
+from agentsecrets.transports import *
+for kind in (AiohttpConnector, AsyncHttpxTransport, HttpxTransport, RequestsAdapter, Urllib3PoolManager):
     try:
         kind()
     except ModuleNotFoundError as error:
@@ -38,6 +38,7 @@ def test_without_the_libraries() -> None:
         "AsyncHttpxTransport needs httpx: pip install httpx",
         "HttpxTransport needs httpx: pip install httpx",
         "RequestsAdapter needs urllib3: pip install requests",
+        "Urllib3PoolManager needs urllib3: pip install urllib3",
     ]
 
 
@@ -56,6 +57,7 @@ async def test_no_transport_leads_to_a_value(broker: AgentSecrets, aclient: Asyn
         transports.HttpxTransport(broker),
         transports.AsyncHttpxTransport(aclient),
         transports.RequestsAdapter(broker),
+        transports.Urllib3PoolManager(broker),
         connector,
     )
     for one in made:

@@ -7,6 +7,7 @@ Hand the library a placeholder where it wants a key, and one of these where it t
 
 - ``HttpxTransport``, ``AsyncHttpxTransport``: for httpx and httpx2, and what is built on them.
 - ``RequestsAdapter``: for requests, and what takes a session of it.
+- ``Urllib3PoolManager``: for urllib3 alone.
 - ``AiohttpConnector``: for aiohttp.
 
 Each takes a client, or the options to make one of, which it then closes. A call without a placeholder is refused
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ._aiohttp import AiohttpConnector
     from ._httpx import AsyncHttpxTransport, HttpxTransport
     from ._requests import RequestsAdapter
+    from ._urllib3 import Urllib3PoolManager
 
 # Where each is, and what to install for it.
 _MODULES = {
@@ -28,6 +30,7 @@ _MODULES = {
     "AsyncHttpxTransport": ("_httpx", "httpx"),
     "HttpxTransport": ("_httpx", "httpx"),
     "RequestsAdapter": ("_requests", "requests"),
+    "Urllib3PoolManager": ("_urllib3", "urllib3"),
 }
 
 
@@ -60,4 +63,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-__all__ = ["AiohttpConnector", "AsyncHttpxTransport", "HttpxTransport", "RequestsAdapter"]
+__all__ = ["AiohttpConnector", "AsyncHttpxTransport", "HttpxTransport", "RequestsAdapter", "Urllib3PoolManager"]
