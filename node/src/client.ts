@@ -9,6 +9,7 @@ import {
   errorOf, isRefusal, native, ownExecutable,
   type ClientOptions, type Completion, type NativeClient, type Question, type Refusal, type Tail,
 } from "./native.js";
+import { Refused } from "./refused.js";
 import { prepare } from "./request.js";
 import { CallResponse } from "./response.js";
 import { NativeChunks, StreamedResponse } from "./stream.js";
@@ -102,7 +103,9 @@ export class AgentSecrets {
    */
   readonly fetch = async (input: string | URL | Request, init?: FetchOptions): Promise<Response> => {
     const { url, options } = callOf(input, init);
-    const { completion, ended } = await this.#open(url, options);
+    const opened = await this.#open(url, options).catch((error) => Refused.of(error, options.headers as Headers));
+    if (opened instanceof Refused) return opened.response();
+    const { completion, ended } = opened;
     const chunks = new NativeChunks(completion.stream!, options.signal, ended);
     const redirect = init?.redirect ?? (input instanceof Request ? input.redirect : "follow");
     if (redirect === "error" && REDIRECTS.has(completion.head!.status)) {

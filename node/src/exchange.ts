@@ -6,6 +6,9 @@ import { errors, type Dispatcher } from "undici";
 
 import type { StreamedResponse } from "./stream.js";
 
+/** What of an answer is told. */
+type Answer = Pick<StreamedResponse, "status" | "statusText" | "headers" | "trailers" | "bytes" | "close">;
+
 /** What a handler is told; `false` asks for a pause until `resume`. */
 interface Listener {
   start(exchange: Exchange): void;
@@ -67,8 +70,8 @@ export class Exchange implements Dispatcher.DispatchController {
   }
 
   /** Sends, and tells the handler how it goes; never rejects unless the handler throws at an error. */
-  async run(send: () => Promise<StreamedResponse>, translated: (error: unknown) => Error): Promise<void> {
-    let response: StreamedResponse | undefined;
+  async run(send: () => Promise<Answer>, translated: (error: unknown) => Error): Promise<void> {
+    let response: Answer | undefined;
     try {
       // As of a dispatcher with a socket: the handler hears nothing before the caller has come back.
       await Promise.resolve();
@@ -90,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchController {
   }
 
   /** The body's pieces, each read when the handler wants it. */
-  async *#chunks(response: StreamedResponse): AsyncGenerator<Buffer, void, undefined> {
+  async *#chunks(response: Answer): AsyncGenerator<Buffer, void, undefined> {
     const chunks = response.bytes();
     for (;;) {
       if (this.#isPaused) await new Promise<void>((resume) => (this.#resume = resume));

