@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import egress  # noqa: E402
 import keychain  # noqa: E402
 import proxies  # noqa: E402
 import start  # noqa: E402
@@ -15,7 +16,7 @@ from kit.report import Suite, main  # noqa: E402
 from world import World  # noqa: E402
 
 SUITE = Suite("e2e")
-for room in (start, together, proxies, keychain):
+for room in (start, together, proxies, egress, keychain):
     room.add_to(SUITE)
 
 if __name__ == "__main__":

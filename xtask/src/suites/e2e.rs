@@ -13,7 +13,7 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 fn run(run: &Run) -> Result<String, Stop> {
-    wanted(run, &["gnome-keyring", "dbus", "dbus-bin", "libsecret-tools", "passwd"])?;
+    wanted(run, &["gnome-keyring", "dbus", "dbus-bin", "libsecret-tools", "passwd", "tinyproxy-bin", "gh"])?;
     proved(run, "e2e")
 }
 
