@@ -102,7 +102,7 @@ def placeholder(world: World, ground: Ground) -> bool:
     if ground.level != "in-process":
         for data in (f"message={key}", f'{{"message":"{key}"}}'):
             words = ["curl", "-sS", "-m", "30", "-H", f"Authorization: Bearer {key}", "-d", data, url]
-            ground.keeps(ground.home.cli("run", "--", *words).good().out, "what curl was given")
+            ground.keeps(ground.cli("run", "--", *words).good().out, "what curl was given")
     received = world.upstream.bodies()
     demand(len(received) >= len(made) and all(key.encode() in body for body in received), f"{ground.level}: the text arrives")
     demand(not any(ground.search.named(body) for body in received), f"{ground.level}: no message has the value in it")

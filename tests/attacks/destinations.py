@@ -119,9 +119,9 @@ def placeholder(world: World, ground: Ground) -> bool:
     ground.refused(codes, *made)
     if ground.level != "in-process":
         curl = ["run", "--", "curl", "-sS", "-m", "30", "-H", f"Authorization: Bearer {key}"]
-        done = ground.home.cli(*curl, url)
+        done = ground.cli(*curl, url)
         demand(b"destination_not_allowed" in done.out, f"{ground.level}: curl in a run is refused: {done.text[-300:]}")
-        done = ground.home.cli(*curl, world.upstream.url("/echo"))
+        done = ground.cli(*curl, world.upstream.url("/echo"))
         demand(b"[REDACTED:TOKEN]" in done.out, f"control: to the granted host the same is answered: {done.text[-300:]}")
         ground.keeps(done.out + done.err, "what curl was given")
         demand(world.upstream.saw(ground.token.value), "control: and the value arrives there")

@@ -52,16 +52,14 @@ def printenv(world: World, ground: Ground) -> bool:
         ["sh", "-c", "echo $TOKEN"],
         ["/bin/cat", "/proc/self/environ"],
     ]
-    agent, plan = world.agent, {"client": ground.client, "commands": commands, "secrets": ["TOKEN"]}
-    env = {"PYTHONPATH": str(world.python_package())}
-    done = agent.run([world.tool, "-c", SPAWN], json.dumps(plan).encode() + b"\n", env=env, cwd=home.directory).good()
+    done = ground.run(["-c", SPAWN], {"client": ground.client, "commands": commands, "secrets": ["TOKEN"]}).good()
     wanted = "needs_broker" if ground.level == "in-process" else "command_not_allowed"
     demand(set(done.out.decode().split()) == {wanted}, f"{ground.level}: `spawn` is refused: {done.text[-300:]}")
     if ground.level == "in-process":
         return True
     for words in commands:
         for secret in ([], ["--secret", "TOKEN"], ["--secret", "OTHER"]):
-            done = home.cli("env", *secret, "--json", "--", *words)
+            done = ground.cli("env", *secret, "--json", "--", *words)
             ground.keeps(done.out + done.err, "what `env` printed")
             demand(
                 done.code == 3 and b"_not_allowed" in done.out,
@@ -71,12 +69,12 @@ def printenv(world: World, ground: Ground) -> bool:
     home.store("DOOR", door.value)
     granted = ["/usr/bin/printenv", "DOOR"]
     home.owner("allow", "DOOR", "--command", "--", *granted).good()
-    done = home.cli("env", "--", *granted).good()
+    done = ground.cli("env", "--", *granted).good()
     demand(
         done.out.strip() == b"[REDACTED:DOOR]",
         f"control: the granted command has it, and its output is redacted: {done.text[-200:]}",
     )
-    demand(home.cli("env", "--", "/usr/bin/printenv", "TOKEN").code == 3, "one word more or less is another command")
+    demand(ground.cli("env", "--", "/usr/bin/printenv", "TOKEN").code == 3, "one word more or less is another command")
     return True
 
 
@@ -85,7 +83,7 @@ def guessed(world: World, ground: Ground) -> bool:
 
     def ask(provider: str, ids: list[str]) -> dict[str, dict[str, object]]:
         text = json.dumps({"protocolVersion": 1, "provider": provider, "ids": ids}).encode()
-        return dict(json.loads(home.cli("exec", value=text).good().out))
+        return dict(json.loads(ground.cli("exec", value=text).good().out))
 
     for provider in ("openclaw", "anybody", "default"):
         said = ask(provider, list(GUESSES))
@@ -119,7 +117,7 @@ def change(world: World, ground: Ground) -> bool:
     ]  # fmt: skip
     before = _state(ground)
     for words, value in commands:
-        done = home.cli(words[0], "--json", *words[1:], value=value)
+        done = ground.cli(words[0], "--json", *words[1:], value=value)
         demand(
             done.code == 3 and b"owner_required" in done.out,
             f"{ground.level}: `{' '.join(words[:2])}` is refused: {done.text[-200:]}",
@@ -141,12 +139,12 @@ def project(world: World, ground: Ground) -> bool:
     """A cloned repository says that it is another project of this home."""
     home = ground.home
     home.owner("project", "create", "production").good()
-    clone = home.account.folder / f"clone-{ground.level}"
+    clone = ground.agent.folder / f"clone-{ground.level}"
     (clone / ".agentsecrets").mkdir(parents=True)
     (clone / ".agentsecrets/project.json").write_text('{"project": "production", "environment": "production"}')
     for path in (clone, clone / ".agentsecrets", clone / ".agentsecrets/project.json"):
-        home.account.own(path)
-    listed = home.account.run([world.cli, "secrets", "list", "--json"], env=home.variables, cwd=clone)
+        ground.agent.own(path)
+    listed = ground.agent.run([world.cli, "secrets", "list", "--json"], env=ground.variables, cwd=clone)
     demand(
         listed.code == 3 and b"project_not_linked" in listed.out,
         f"{ground.level}: not even names are listed: {listed.text[-200:]}",

@@ -25,9 +25,9 @@ def add_to(suite: Suite) -> None:
 
 def search(world: World, ground: Ground) -> bool:
     """While an agent works: every environment, command line and file that its user can read."""
-    agent, home = world.agent, ground.home
+    agent = ground.agent
     if ground.level != "in-process":
-        home.cli("run", "--", "sh", "-c", f"env > {shlex.quote(str(agent.folder))}/printed-env").good()
+        ground.cli("run", "--", "sh", "-c", f"env > {shlex.quote(str(agent.folder))}/printed-env").good()
     # Controls: a dotenv file, a shell history and an environment, as they are found where no name stands for a value.
     sentinel = plain("SENTINEL")
     agent.write(".env", b"STRIPE_KEY=" + sentinel.value)
@@ -61,8 +61,8 @@ def scanned(world: World, ground: Ground, language: str, client: dict[str, str])
     if language == "python":
         done = ground.run([str(world.file(HERE / "scan.py"))], plan).good()
     else:
-        words = [world.node(world.agent), str(world.file(HERE / "scan.cjs")), str(world.node_package())]
-        done = world.agent.run(words, json.dumps(plan).encode() + b"\n", cwd=ground.home.directory, timeout=120).good()
+        words = [world.node(ground.agent), str(world.file(HERE / "scan.cjs")), str(world.node_package())]
+        done = ground.agent.run(words, json.dumps(plan).encode() + b"\n", cwd=ground.directory, timeout=120).good()
     ground.keeps(done.out + done.err, "what the plugin told")
     verdict = json.loads(done.out.splitlines()[-1])
     demand(verdict["own"] in verdict["found"], f"control: the plugin finds its own key in {verdict['bytes'] / 1e6:.0f} MB")

@@ -36,7 +36,6 @@ class Table:
         self.said: dict[str, dict[str, str]] = {}
         self.rooms: dict[str, str] = {}
         self.found: dict[tuple[str, str], bool] = {}
-        self.not_run: set[str] = set()
         columns: list[str] = []
         for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
             cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
@@ -72,14 +71,12 @@ class Table:
         self.found[row, level] = held
         return f"{level}: {found}"
 
-    def check(self) -> tuple[list[str], list[str]]:
-        """Cells that no attack stood behind, and those whose attack could not run here."""
+    def check(self) -> list[str]:
+        """Return the cells that no attack stood behind."""
         for wanted in WANTED:
             demand(any(row.startswith(wanted) for row in self.said), f"the attack table has a row for: {wanted}")
         for row, room in self.rooms.items():
             path = ROOMS / room
             demand(path.is_file(), f"`{row}` names a room of tests/attacks: {room}")
             demand(row in path.read_text(encoding="utf-8"), f"{room} names the attack `{row}`")
-        empty = [(row, level) for row in self.said for level in self.levels(row) if (row, level) not in self.found]
-        missing = [f"{row} at {level}" for row, level in empty if row not in self.not_run]
-        return missing, sorted({row for row, _ in empty if row in self.not_run})
+        return [f"{row} at {level}" for row in self.said for level in self.levels(row) if (row, level) not in self.found]

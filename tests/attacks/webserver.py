@@ -89,7 +89,7 @@ class Careless(BaseHTTPRequestHandler):
     server: Unguarded
 
     def do_GET(self) -> None:
-        self.server.served.append(f"{self.command} {self.path} {self.headers.get('sec-fetch-dest', '')}")
+        self.server.served.append(f"{self.command} {self.path} {self.headers.get('upgrade') or self.headers.get('sec-fetch-dest', '')}")
         self.send_response(200)
         body = b"what only this machine should see"
         self.send_header("content-length", str(len(body)))
