@@ -197,8 +197,8 @@ export class AgentSecrets {
 }
 
 function choices(options: AgentSecretsOptions): ClientOptions {
-  const { project, environment, agentToken, isolation, unlock, home, timeout } = options;
-  const chosen: ClientOptions = { project, environment, agentToken, isolation, unlock, home, timeout };
+  const { project, environment, agentToken, broker, isolation, unlock, home, timeout } = options;
+  const chosen: ClientOptions = { project, environment, agentToken, broker, isolation, unlock, home, timeout };
   for (const [name, value] of Object.entries(chosen)) {
     const wanted = name === "timeout" ? "number" : "string";
     if (value !== undefined && typeof value !== wanted) throw new InvalidCall(`${name} is a ${wanted}`);

@@ -32,6 +32,7 @@ export type ErrorCode =
   | "wrong_passphrase"
   | "broker_unavailable"
   | "broker_outdated"
+  | "not_shared"
   | "needs_broker"
   | "upstream_unreachable"
   | "upstream_error"
@@ -349,6 +350,17 @@ export class BrokerOutdated extends AgentSecretsError {
   }
 }
 
+/**
+ * A shared socket serves calls and questions about what its agent may use, and nothing else: neither the owner's
+ * acts, nor doors, nor other names.
+ */
+export class NotShared extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "not_shared", stage: "broker", retryable: false, hint: "run it where the broker runs, as the user whose home it is", ...details });
+    this.name = "NotShared";
+  }
+}
+
 /** A child process with secrets is started by the broker alone, and this client runs in-process. */
 export class NeedsBroker extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
@@ -454,6 +466,7 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   wrong_passphrase: WrongPassphrase,
   broker_unavailable: BrokerUnavailable,
   broker_outdated: BrokerOutdated,
+  not_shared: NotShared,
   needs_broker: NeedsBroker,
   upstream_unreachable: UpstreamUnreachable,
   upstream_error: UpstreamError,

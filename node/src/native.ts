@@ -112,6 +112,7 @@ export interface BodyFeed {
 
 export interface ClientOptions {
   home?: string | undefined;
+  broker?: string | undefined;
   project?: string | undefined;
   environment?: string | undefined;
   agentToken?: string | undefined;

@@ -113,8 +113,10 @@ export interface AgentSecretsOptions {
   environment?: string | undefined;
   /** What an agent shows to say who it is; `AGENTSECRETS_AGENT_TOKEN` unless said. Shown nowhere. */
   agentToken?: string | undefined;
-  /** `broker` (a process of its own holds the values) or `in-process`. */
-  isolation?: Isolation | undefined;
+  /** A broker that is shared with this process, as `unix:/path`, in place of a home; `AGENTSECRETS_BROKER` unless said. */
+  broker?: string | undefined;
+  /** `broker` (a process of its own holds the values) or `in-process`; the other levels are what a shared socket gives. */
+  isolation?: "broker" | "in-process" | undefined;
   /** Where the use key lies, for `in-process`: `file:PATH`, `fd:N`, `keychain`. */
   unlock?: string | undefined;
   /** Another home than `AGENTSECRETS_HOME` or `~/.agentsecrets`. */
@@ -124,7 +126,7 @@ export interface AgentSecretsOptions {
 }
 
 /** How far the values are from this process. */
-export type Isolation = "broker" | "in-process";
+export type Isolation = "broker" | "broker-shared" | "broker-system" | "in-process";
 
 /** How a call ended. */
 export type Outcome = "ok" | "denied" | "failed" | "cancelled";

@@ -19,13 +19,14 @@ import rebinding  # noqa: E402
 import secretservice  # noqa: E402
 import strangers  # noqa: E402
 import surroundings  # noqa: E402
+import walls  # noqa: E402
 from kit.report import NotRun, Suite, demand, main  # noqa: E402
 from world import World  # noqa: E402
 
 SUITE = Suite("attacks")
 for room in (
     destinations, answers, rebinding, doors, inside, altered, impostor, secretservice, memory, held, strangers, policy, surroundings,
-    browser,
+    browser, walls,
 ):  # fmt: skip
     room.add_to(SUITE)
 

@@ -1,7 +1,7 @@
 //! What a host asks besides calls. One question and one answer type for every host; the answer is a tree of plain
 //! values with the names of the core's types.
 
-use agentsecrets::logs::{self, LogsQuery, Outcome};
+use agentsecrets::logs::{LogsQuery, Outcome};
 use agentsecrets::{Error, ErrorCode, Label, Result, SecretName};
 use serde_json::Value;
 
@@ -63,14 +63,7 @@ impl Client {
             }
             Ask::Allowlist => plain(&core.allowlist().await?),
             Ask::Status => plain(&core.status().await?),
-            Ask::Logs(filter) => {
-                let query = filter.query()?;
-                let home = core.home().clone();
-                let entries = tokio::task::spawn_blocking(move || logs::list(&home, &query))
-                    .await
-                    .map_err(|_| Error::new(ErrorCode::Internal, "reading the log was interrupted"))??;
-                plain(&entries)
-            }
+            Ask::Logs(filter) => plain(&core.logs(filter.query()?).await?),
         }
     }
 }

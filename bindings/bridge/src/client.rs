@@ -23,8 +23,10 @@ pub struct Options {
     pub project: Option<String>,
     /// An environment of the project.
     pub environment: Option<String>,
-    /// `broker` or `in-process`.
+    /// `broker` or `in-process`, where no broker is named.
     pub isolation: Option<String>,
+    /// A broker that is shared with this process, as `unix:/path`, in place of a home.
+    pub broker: Option<String>,
     /// The token by which an agent says who it is.
     pub agent_token: Option<AgentToken>,
     /// The place of the use key, for an in-process engine.
@@ -134,6 +136,9 @@ async fn build(options: &Options) -> Result<agentsecrets::Client> {
     }
     if let Some(level) = options.isolation {
         builder = builder.isolation(Isolation::parse(&level)?);
+    }
+    if let Some(socket) = options.broker {
+        builder = builder.broker(socket);
     }
     if let Some(token) = options.agent_token {
         builder = builder.agent_token(token);

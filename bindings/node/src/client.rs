@@ -26,6 +26,8 @@ pub struct ClientOptions {
     pub project: Option<String>,
     /// An environment of the project.
     pub environment: Option<String>,
+    /// A broker that is shared with this process, in place of a home.
+    pub broker: Option<String>,
     /// The token by which an agent says who it is.
     pub agent_token: Option<String>,
     /// `broker` or `in-process`.
@@ -64,6 +66,7 @@ pub fn open_client(mailbox: &Mailbox, options: ClientOptions) -> Either<NativeCl
             home: options.home.map(PathBuf::from),
             project: options.project,
             environment: options.environment,
+            broker: options.broker,
             agent_token: options.agent_token.map(Into::into),
             isolation: options.isolation,
             unlock: options.unlock,

@@ -22,7 +22,7 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (home, project, environment, agent_token, isolation, unlock, timeout, executable))]
+    #[pyo3(signature = (home, project, environment, agent_token, broker, isolation, unlock, timeout, executable))]
     #[allow(clippy::too_many_arguments)] // Python passes them by position, once.
     fn new(
         py: Python<'_>,
@@ -30,6 +30,7 @@ impl Client {
         project: Option<String>,
         environment: Option<String>,
         agent_token: Option<String>,
+        broker: Option<String>,
         isolation: Option<String>,
         unlock: Option<String>,
         timeout: Option<f64>,
@@ -37,12 +38,13 @@ impl Client {
     ) -> PyResult<Self> {
         let timeout = timeout.map(parse_timeout).transpose().map_err(|error| raise(py, &error))?;
         let agent_token = agent_token.map(Into::into);
-        let options = Options { home, project, environment, isolation, agent_token, unlock, timeout, executable };
+        let options =
+            Options { home, project, environment, isolation, broker, agent_token, unlock, timeout, executable };
         let opened = wait(py, &mut Sources::default(), bridge::Client::open(options))?;
         Ok(Self { inner: Arc::new(opened) })
     }
 
-    /// `broker` or `in-process`.
+    /// `broker`, `broker-shared`, `broker-system` or `in-process`.
     #[getter]
     fn isolation(&self) -> &'static str {
         self.inner.isolation()

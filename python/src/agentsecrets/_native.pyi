@@ -30,6 +30,7 @@ class Client:
         project: str | None,
         environment: str | None,
         agent_token: str | None,
+        broker: str | None,
         isolation: str | None,
         unlock: str | None,
         timeout: float | None,

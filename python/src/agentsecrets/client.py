@@ -35,6 +35,7 @@ class Base:
         project: str | None = None,
         environment: str | None = None,
         agent_token: str | None = None,
+        broker: str | None = None,
         isolation: Literal["broker", "in-process"] | None = None,
         unlock: str | None = None,
         home: str | os.PathLike[str] | None = None,
@@ -45,6 +46,7 @@ class Base:
             project,
             environment,
             agent_token,
+            broker,
             isolation,
             unlock,
             timeout,
@@ -54,7 +56,7 @@ class Base:
 
     @property
     def isolation(self) -> str:
-        """How far the values are from this process: ``broker`` or ``in-process``."""
+        """How far the values are: ``broker``, ``broker-shared``, ``broker-system`` or ``in-process``."""
         return self._isolation
 
     def _client(self) -> _native.Client:
@@ -75,6 +77,8 @@ class AgentSecrets(Base):
         project: A project linked in this home.
         environment: An environment of the project.
         agent_token: What an agent shows to say who it is; ``AGENTSECRETS_AGENT_TOKEN`` unless said. Shown nowhere.
+        broker: A broker that is shared with this process, as ``unix:/path``, in place of a home;
+            ``AGENTSECRETS_BROKER`` unless said.
         isolation: ``"broker"`` (a process of its own holds the values) or ``"in-process"``.
         unlock: Where the use key lies, for ``in-process``: ``file:PATH``, ``fd:N``, ``keychain``.
         home: Another home than ``AGENTSECRETS_HOME`` or ``~/.agentsecrets``.

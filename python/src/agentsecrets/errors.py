@@ -37,6 +37,7 @@ ErrorCode = Literal[
     "wrong_passphrase",
     "broker_unavailable",
     "broker_outdated",
+    "not_shared",
     "needs_broker",
     "upstream_unreachable",
     "upstream_error",
@@ -400,6 +401,17 @@ class BrokerOutdated(AgentSecretsError):
     _HINT = "agentsecrets broker stop"
 
 
+class NotShared(AgentSecretsError):
+    """A shared socket serves calls and questions about what its agent may use, and
+    nothing else: neither the owner's acts, nor doors, nor other names.
+    """
+
+    _CODE = "not_shared"
+    _STAGE = "broker"
+    _RETRYABLE = False
+    _HINT = "run it where the broker runs, as the user whose home it is"
+
+
 class NeedsBroker(AgentSecretsError):
     """A child process with secrets is started by the broker alone, and this client
     runs in-process.
@@ -512,6 +524,7 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "wrong_passphrase": WrongPassphrase,
     "broker_unavailable": BrokerUnavailable,
     "broker_outdated": BrokerOutdated,
+    "not_shared": NotShared,
     "needs_broker": NeedsBroker,
     "upstream_unreachable": UpstreamUnreachable,
     "upstream_error": UpstreamError,
@@ -579,6 +592,7 @@ __all__ = [
     "InvalidValue",
     "NeedsBroker",
     "NotInitialized",
+    "NotShared",
     "NothingToInject",
     "OwnerAbsent",
     "OwnerRequired",
