@@ -64,24 +64,34 @@ impl Engine {
         Ok(grants)
     }
 
+    /// Spelled out, so that what is added to a status is no guest's until it is written down here.
     fn guest_status(&self, own: &Selection, gate: &Gate) -> Status {
         let status = self.status(own);
         let secrets = self.guest_secrets(own).ok();
         let grants = self.guest_grants(own, None).ok();
         Status {
+            version: status.version,
             home: String::new(),
             isolation: gate.level(self.isolation).as_str().to_owned(),
             broker_pid: None,
+            store: status.store,
+            use_key: status.use_key,
+            locked: status.locked,
+            owner: status.owner,
             workspace: None,
+            project: status.project,
+            environment: status.environment,
+            agent: status.agent,
             secrets: secrets.map(|secrets| secrets.len()),
             grants: grants.map(|grants| grants.len()),
             limits: None,
+            shares: Vec::new(),
             disclosed: Vec::new(),
+            egress: None,
             policy_serial: None,
+            problem: status.problem,
             audit_records: None,
             memory: None,
-            shares: Vec::new(),
-            ..status
         }
     }
 
