@@ -22,10 +22,11 @@ pub(super) fn apply(
         .with_hint("leave the parameter out of the URL and the params"));
     }
     let pair = encoded_pair(name, placed);
-    let separator: &[u8] = match (target.contains(&b'?'), target.last()) {
-        (false, _) => b"?",
-        (true, Some(b'?' | b'&')) => b"",
-        (true, _) => b"&",
+    // The first question mark begins the query; another one is a part of it, at its end too.
+    let separator: &[u8] = match memchr::memchr(b'?', target) {
+        None => b"?",
+        Some(begin) if begin + 1 == target.len() || target.ends_with(b"&") => b"",
+        Some(_) => b"&",
     };
     *target = concat(&[target, separator, &pair]);
     Ok(pair)
