@@ -206,5 +206,7 @@ fn unescaped(text: &[u8], known: &[u8]) -> Vec<u8> {
     value
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod tests;

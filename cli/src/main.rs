@@ -7,6 +7,8 @@ mod args;
 mod broker;
 mod commands;
 mod dotenv;
+#[cfg(test)]
+mod fuzz;
 mod progress;
 mod proxy;
 mod render;

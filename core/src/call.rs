@@ -12,6 +12,8 @@ use crate::secret_ref::{Label, SecretRef};
 mod body;
 mod connection;
 mod field_path;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod multipart;
 pub(crate) mod placeholder;
 

@@ -22,7 +22,6 @@ use crate::{broker, engine};
 mod call_builder;
 mod choices;
 mod copy;
-mod shares;
 mod spawn;
 
 pub use call_builder::CallBuilder;
@@ -45,9 +44,7 @@ pub struct Client {
 
 struct Inner {
     backend: Arc<Backend>,
-    /// None where the broker is reached by a shared socket.
-    home: Option<Home>,
-    level: Isolation,
+    home: Home,
     selection: Selection,
     timeout: Option<Duration>,
 }
@@ -83,13 +80,16 @@ impl Client {
     /// How far the values are from this process.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
-        self.inner.level
+        match *self.inner.backend {
+            Backend::Broker(_) => Isolation::Broker,
+            Backend::InProcess(_) => Isolation::InProcess,
+        }
     }
 
-    /// The home in use; none at a shared socket.
+    /// The home in use.
     #[must_use]
-    pub fn home(&self) -> Option<&Home> {
-        self.inner.home.as_ref()
+    pub fn home(&self) -> &Home {
+        &self.inner.home
     }
 
     /// Starts a `GET`.
@@ -131,7 +131,7 @@ impl Client {
         let selection = &self.inner.selection;
         match &*self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
-            Backend::InProcess(engine) => engine.call(call, selection, engine::gate::Peer::default()).await,
+            Backend::InProcess(engine) => engine.call(call, selection, None).await,
         }
     }
 

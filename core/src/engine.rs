@@ -1,6 +1,6 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
-//! `caller` says who asks, `gate` where they come in, `follow` repeats it, `closing` ends the record, `answers` are no calls, `doors` other ways out.
+//! `caller` says who asks, `follow` repeats it, `closing` ends the record, `answers` are no calls, `doors` other ways out.
 
 mod agents;
 mod answers;
@@ -11,13 +11,13 @@ mod closing;
 mod copy;
 mod doors;
 mod follow;
-pub(crate) mod gate;
+mod lifted;
 mod limits;
 mod loaded;
 mod needles;
 mod open;
 mod place;
-mod placeholders;
+pub(crate) mod placeholders;
 mod setting;
 mod sources;
 mod state;

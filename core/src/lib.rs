@@ -15,6 +15,9 @@ mod secret_ref;
 mod audit;
 mod crypto;
 mod engine;
+#[doc(hidden)]
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod inject;
 pub mod logs;
 #[cfg(feature = "measure")]
@@ -35,8 +38,8 @@ pub use context::{
 };
 pub use control::{
     Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, EgressInfo, EnvironmentInfo, GrantInfo,
-    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, ShareInfo, SignedAct, SignedDecision, Status,
-    TokenInfo, WaitingCall, WantedShare,
+    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo,
+    WaitingCall,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

@@ -40,7 +40,14 @@ pub struct Origin {
 impl Origin {
     fn of(url: &Url) -> Option<Self> {
         let host = match url.host()? {
-            Host::Domain(name) => Host::Domain(Arc::from(name.strip_suffix('.').unwrap_or(name))),
+            Host::Domain(name) => {
+                // The root's own dot says nothing; a name that is nothing else, or has two, is none.
+                let name = name.strip_suffix('.').unwrap_or(name);
+                if name.is_empty() || name.ends_with('.') {
+                    return None;
+                }
+                Host::Domain(Arc::from(name))
+            }
             Host::Ipv4(address) => Host::Ipv4(address),
             Host::Ipv6(address) => address.to_ipv4_mapped().map_or(Host::Ipv6(address), Host::Ipv4),
         };
@@ -235,6 +242,9 @@ impl fmt::Debug for SafeUrl {
     }
 }
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,6 +289,9 @@ mod tests {
             "https://a/x\\y",
             "https://a:99999/",
             "file:///etc/passwd",
+            "http:/./../b",
+            "https://./a",
+            "https://a../b",
         ] {
             assert_eq!(SafeUrl::parse(text).expect_err(text).code(), ErrorCode::InvalidCall);
         }

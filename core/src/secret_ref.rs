@@ -331,6 +331,8 @@ macro_rules! serde_as_text {
 
 serde_as_text!(SecretName, Label);
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod placeholder;
 #[cfg(test)]
 mod tests;

@@ -56,7 +56,8 @@ pub(crate) struct Start {
 
 impl Proxy {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = super::home()?;
+        let home = Home::locate(None)?;
+        home.config()?;
         match self {
             Self::Start(start) => start.run(&home, output),
             Self::Stop => stop(&home, output),

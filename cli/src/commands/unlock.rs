@@ -25,7 +25,8 @@ pub(crate) struct Unlock {
 
 impl Unlock {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = super::home()?;
+        let home = Home::locate(None)?;
+        home.config()?;
         let place: Option<Place> =
             self.unlock.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?;
         if is_unlocked(&home)? {

@@ -41,7 +41,7 @@ impl Origin {
     }
 
     /// Whether a `Host` or `:authority` names this origin.
-    fn is(&self, said: &str) -> bool {
+    pub(super) fn is(&self, said: &str) -> bool {
         let Ok(said) = said.parse::<HostPort>() else { return false };
         let said = Self { scheme: self.scheme, authority: said };
         said.authority.host().eq_ignore_ascii_case(self.authority.host()) && said.port() == self.port()

@@ -8,6 +8,8 @@ mod challenge;
 mod exchange;
 mod explicit;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod guard;
 mod local;
 mod log;

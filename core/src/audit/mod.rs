@@ -20,6 +20,8 @@ mod crash;
 mod event;
 mod files;
 mod forward;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod log;
 mod outside;
 mod page;

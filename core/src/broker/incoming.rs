@@ -85,7 +85,7 @@ impl Stream for Received {
 }
 
 /// The names of a request and the values behind them.
-fn parse_many(whole: &[u8]) -> Result<(SetManyRequest, Vec<SecretInput>)> {
+pub(super) fn parse_many(whole: &[u8]) -> Result<(SetManyRequest, Vec<SecretInput>)> {
     let cut = || broken("the values are cut off");
     let (length, rest) = whole.split_first_chunk::<4>().ok_or_else(cut)?;
     let length = usize::try_from(u32::from_be_bytes(*length)).map_err(|_| cut())?;

@@ -117,3 +117,6 @@ fn take_pairs(call: &mut Call, text: &[u8], slots: &[(SecretName, Slot)]) -> Res
     call.body = Body::Bytes(Bytes::from(rest.join(&b"&"[..])));
     Ok(())
 }
+
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;

@@ -17,6 +17,8 @@ mod basic;
 mod bearer;
 mod body_field;
 mod form_field;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod header_field;
 mod json;
 mod multipart;

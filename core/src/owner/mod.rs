@@ -14,6 +14,8 @@ mod counter_file;
 mod deny_file;
 mod egress_act;
 mod first_key;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod keys;
 mod limit_act;
 mod link;
@@ -23,7 +25,6 @@ mod policy_file;
 mod process;
 mod prompt;
 mod restore;
-mod share_act;
 mod signer;
 mod token;
 
@@ -40,7 +41,6 @@ pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, i
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use restore::{RestoreOptions, RestoreReport, restore};
-pub use share_act::NewShare;
 pub use signer::Owner;
 pub use token::{NewToken, TokenSink};
 

@@ -16,6 +16,8 @@ mod deny;
 mod document;
 mod door;
 mod egress;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod grant;
 mod header;
 mod host;
@@ -24,7 +26,6 @@ mod path;
 mod reach;
 mod refusal;
 mod rule;
-mod share;
 mod slot;
 mod source;
 mod text;
@@ -40,7 +41,6 @@ pub(crate) use grant::{Grant, Terms, parse_expiry, parse_method};
 pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
-pub(crate) use share::Share;
 pub(crate) use slot::Slot;
 pub(crate) use source::{Source, SourceTerms, parse_lifetime};
 

@@ -12,6 +12,10 @@
 mod body;
 mod encodings;
 mod escapes;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+#[cfg(any(test, fuzzing))]
+mod oracle;
 mod scanner;
 mod search;
 mod stream;

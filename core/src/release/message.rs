@@ -43,7 +43,7 @@ pub(crate) struct Terminal {
 }
 
 /// What a caller says while its child runs.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
     Signal(i32),

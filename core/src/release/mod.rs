@@ -9,6 +9,8 @@
 
 mod answer;
 mod exec_provider;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod interpreter;
 mod manager;
 mod message;

@@ -1,6 +1,6 @@
 //! A granted command as a child of the broker: started with values in its environment, watched, and ended with its caller.
 
-mod orders;
+pub(super) mod orders;
 mod streams;
 
 use std::ffi::OsStr;

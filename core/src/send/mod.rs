@@ -5,6 +5,8 @@ pub(crate) mod address;
 mod connector;
 mod decode;
 mod dial;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod proxy;
 mod roots;
 

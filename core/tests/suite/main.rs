@@ -17,6 +17,5 @@ mod placeholders;
 mod policy;
 mod redaction;
 mod responses;
-mod shares;
 mod surface;
 mod vectors;

@@ -24,7 +24,7 @@ pub fn without_comments(text: &str) -> String {
 }
 
 /// How an item that is compiled for tests alone begins.
-pub const TEST_MARKS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test,"];
+pub const TEST_MARKS: [&str; 3] = ["#[cfg(test)]", "#[cfg(all(test,", "#[cfg(any(test, fuzzing))]"];
 
 /// The items compiled for tests alone, from their attribute to their end. Wants text without comments.
 #[must_use]

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::oracle::{ALNUM, escape, form, noise, shows, value};
 use super::super::stream::WINDOW;
 use super::super::{Found, Redactor};
-use super::properties::{ALNUM, Dice, chunks, escape, form, noise, scanner_of, shows, value};
+use super::properties::scanner_of;
 use super::redact_chunks;
+use crate::fuzz::{Dice, chunks};
 
 /// A value of few different characters, most of which mean something to a decoder.
 fn dull(dice: &mut Dice) -> String {

@@ -6,19 +6,22 @@ use std::os::fd::AsRawFd;
 use crate::release::message::Order;
 
 /// The longest line a caller says.
-const MAX_ORDER: usize = 256;
+pub(in crate::release) const MAX_ORDER: usize = 256;
 
 /// The line that is not whole yet.
 #[derive(Default)]
-pub(super) struct Orders(Vec<u8>);
+pub(in crate::release) struct Orders(Vec<u8>);
 
 impl Orders {
     /// The orders that are whole by now; `None` where the caller has gone or is not understood.
-    pub(super) fn take(&mut self, caller: &impl AsRawFd) -> Option<Vec<Order>> {
+    pub(in crate::release) fn take(&mut self, caller: &impl AsRawFd) -> Option<Vec<Order>> {
         let mut orders = Vec::new();
         while let Some(piece) = receive(caller).transpose() {
             self.0.extend_from_slice(&piece.ok()?);
             while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
+                if end >= MAX_ORDER {
+                    return None; // However the line was cut on its way.
+                }
                 orders.push(serde_json::from_slice(&self.0[..end]).ok()?);
                 self.0.drain(..=end);
             }

@@ -1,6 +1,6 @@
 //! Denies that the owner lifted: recorded where that takes effect, by the engine that first meets the later signature.
 
-use super::super::open::Engine;
+use super::open::Engine;
 use crate::audit::{DenyChange, Event, Identity};
 use crate::error::Result;
 use crate::owner;
@@ -14,7 +14,7 @@ impl Engine {
     ///
     /// # Errors
     /// `audit_unavailable`, `policy_invalid`, and those of writing the overlay.
-    pub(in crate::engine) fn without_lifted(&self, document: &Document) -> Result<Option<DenyOverlay>> {
+    pub(super) fn without_lifted(&self, document: &Document) -> Result<Option<DenyOverlay>> {
         let Some(_lock) = HomeLock::acquire_now(self.home.root())? else { return Ok(None) };
         let (key, before) = (&self.opened()?.key, self.audit.deny_count()?);
         let mut overlay = owner::load_denies(&self.home, &self.config, key, before)?;

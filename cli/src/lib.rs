@@ -1,0 +1,8 @@
+//! Nothing to build upon: `agentsecrets-cli` is an executable. Under `cargo xtask fuzz` its parsers are attacked from here.
+
+#![cfg(fuzzing)]
+#![allow(dead_code, reason = "the executable uses what the attacks do not")]
+
+mod dotenv;
+pub mod fuzz;
+mod proxy;
