@@ -22,6 +22,7 @@ use crate::{broker, engine};
 mod call_builder;
 mod choices;
 mod copy;
+mod shares;
 mod spawn;
 
 pub use call_builder::CallBuilder;
@@ -44,7 +45,9 @@ pub struct Client {
 
 struct Inner {
     backend: Arc<Backend>,
-    home: Home,
+    /// None where the broker is reached by a shared socket.
+    home: Option<Home>,
+    level: Isolation,
     selection: Selection,
     timeout: Option<Duration>,
 }
@@ -80,16 +83,13 @@ impl Client {
     /// How far the values are from this process.
     #[must_use]
     pub fn isolation(&self) -> Isolation {
-        match *self.inner.backend {
-            Backend::Broker(_) => Isolation::Broker,
-            Backend::InProcess(_) => Isolation::InProcess,
-        }
+        self.inner.level
     }
 
-    /// The home in use.
+    /// The home in use; none at a shared socket.
     #[must_use]
-    pub fn home(&self) -> &Home {
-        &self.inner.home
+    pub fn home(&self) -> Option<&Home> {
+        self.inner.home.as_ref()
     }
 
     /// Starts a `GET`.
@@ -131,7 +131,7 @@ impl Client {
         let selection = &self.inner.selection;
         match &*self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
-            Backend::InProcess(engine) => engine.call(call, selection, None).await,
+            Backend::InProcess(engine) => engine.call(call, selection, engine::gate::Peer::default()).await,
         }
     }
 

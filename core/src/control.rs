@@ -1,17 +1,22 @@
 //! What an agent asks besides calls: names, states, records. One request and one answer type, whatever the backend.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 mod agents;
 mod approval;
 mod copy;
 mod egress;
+mod share;
 
 pub use agents::{AgentInfo, LimitInfo, TokenInfo};
 pub use approval::{Decision, SignedDecision, WaitingCall};
 pub use copy::{CopiedSecret, CopyAct};
 pub use egress::{EgressInfo, LoginInfo};
+pub use share::{ShareInfo, WantedShare};
 
+use crate::audit::LogsQuery;
 use crate::context::Selection;
 use crate::error::{Error, ErrorCode, Stage};
 use crate::secret_ref::{Label, SecretName};
@@ -40,6 +45,9 @@ pub(crate) enum Ask {
     Approvals,
     Decide { decision: SignedDecision },
     Copy { act: SignedAct },
+    Logs { query: LogsQuery },
+    Shares,
+    StopShare { path: PathBuf },
 }
 
 /// A question with the selection it is asked under.
@@ -199,9 +207,9 @@ pub struct GrantInfo {
 pub struct Status {
     /// The version of what answers.
     pub version: String,
-    /// The home's folder.
+    /// The home's folder; empty at a shared socket.
     pub home: String,
-    /// `broker` or `in-process`.
+    /// `broker`, `broker-shared`, `broker-system` or `in-process`.
     pub isolation: String,
     /// The broker's process id, where one answers.
     pub broker_pid: Option<u32>,
@@ -229,6 +237,9 @@ pub struct Status {
     /// How many limits the project has.
     #[serde(default)]
     pub limits: Option<usize>,
+    /// The sockets that the owner shares with others than this user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<ShareInfo>,
     /// The secrets whose values leave by a door, to every process of this user.
     #[serde(default)]
     pub disclosed: Vec<SecretName>,

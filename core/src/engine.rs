@@ -1,6 +1,6 @@
 //! The pipeline: the stages in order, and nothing else.
 //!
-//! `caller` says who asks, `follow` repeats it, `closing` ends the record, `answers` are no calls, `doors` other ways out.
+//! `caller` says who asks, `gate` where they come in, `follow` repeats it, `closing` ends the record, `answers` are no calls, `doors` other ways out.
 
 mod agents;
 mod answers;
@@ -11,7 +11,7 @@ mod closing;
 mod copy;
 mod doors;
 mod follow;
-mod lifted;
+pub(crate) mod gate;
 mod limits;
 mod loaded;
 mod needles;

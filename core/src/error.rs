@@ -285,6 +285,8 @@ codes! {
         "The broker does not answer and could not be started.";
     BrokerOutdated = "broker_outdated", Broker, false, exit 1, hint Some("agentsecrets broker stop"),
         "The broker and this program speak versions that do not meet.";
+    NotShared = "not_shared", Broker, false, exit 3, hint Some("run it where the broker runs, as the user whose home it is"),
+        "A shared socket serves calls and questions about what its agent may use, and nothing else: neither the owner's acts, nor doors, nor other names.";
     NeedsBroker = "needs_broker", Broker, false, exit 1, hint Some("AGENTSECRETS_ISOLATION=broker"),
         "A child process with secrets is started by the broker alone, and this client runs in-process.";
     UpstreamUnreachable = "upstream_unreachable", Send, true, exit 6, hint None,

@@ -38,8 +38,8 @@ pub use context::{
 };
 pub use control::{
     Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, EgressInfo, EnvironmentInfo, GrantInfo,
-    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, SignedAct, SignedDecision, Status, TokenInfo,
-    WaitingCall,
+    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, ShareInfo, SignedAct, SignedDecision, Status,
+    TokenInfo, WaitingCall, WantedShare,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

@@ -126,10 +126,10 @@ fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + 
     let runtime = runtime().map_err(|_| Error::new(ErrorCode::Internal, "the broker's runtime does not start"))?;
     let finished = runtime.block_on(async {
         let (finish, told) = mpsc::unbounded_channel();
-        let listener = Listener::bind(&place.socket, engine, finish)?;
+        let mut listener = Listener::bind(&place.socket, engine, finish)?;
         ready();
         let how = until_told(&listener, told).await;
-        listener.close();
+        listener.close().await;
         // A child has a value: it ends with what let it out, and its record is closed first.
         listener.end_children().await;
         if how != Finish::Lock {

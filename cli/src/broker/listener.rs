@@ -1,4 +1,4 @@
-//! Who is let in, and what happens to each connection.
+//! Who is let in: this user at the home's own socket, and at shared ones whoever reaches them.
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
@@ -6,31 +6,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentsecrets::broker::{Finish, Service, check_peer, socket_address};
+use agentsecrets::broker::{Finish, Look, Service, check_peer, socket_address};
 use agentsecrets::{Engine, Error, ErrorCode, Result};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 
-/// The most header lines of a call: what a client may send itself, plus ours.
-const MAX_HEADERS: usize = 256;
-/// How long to wait where the system has no descriptor to give.
-const SHORT_OF_DESCRIPTORS: Duration = Duration::from_millis(50);
+use super::serving::{SHORT_OF_DESCRIPTORS, Serving};
+use super::shares::Shares;
 
-/// The socket, and the connections that came in over it.
+/// The sockets, and the connections that came in over them.
 pub(crate) struct Listener {
     socket: UnixListener,
     path: PathBuf,
-    service: Service,
-    closing: watch::Sender<bool>,
-    open: mpsc::Sender<()>,
+    serving: Serving,
+    shares: tokio::task::JoinHandle<()>,
     all_gone: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
 
 impl Listener {
-    /// Binds the socket, in place of one that a dead broker left.
+    /// Binds the socket, in place of one that a dead broker left, and those that are shared.
     pub(crate) fn bind(path: &Path, engine: Arc<Engine>, finish: mpsc::UnboundedSender<Finish>) -> Result<Self> {
         let (address, _folder) = socket_address(path)?;
         let cannot = |why: std::io::Error| {
@@ -44,69 +38,44 @@ impl Listener {
         // The folder is closed to others already; this is for whoever looks at the socket alone.
         std::fs::set_permissions(&address, std::fs::Permissions::from_mode(0o600)).map_err(cannot)?;
         let (open, all_gone) = mpsc::channel(1);
-        Ok(Self {
-            socket,
-            path: path.to_owned(),
-            service: Service::new(engine, finish),
-            closing: watch::Sender::new(false),
-            open,
-            all_gone: tokio::sync::Mutex::new(all_gone),
-        })
+        let (looks, looked) = mpsc::unbounded_channel::<Look>();
+        let service = Service::new(Arc::clone(&engine), finish).with_shares(looks);
+        let serving = Serving { service, closing: watch::Sender::new(false), open };
+        let mut shares = Shares::new(engine, serving.clone());
+        shares.look();
+        let shares = tokio::spawn(shares.keep(looked));
+        Ok(Self { socket, path: path.to_owned(), serving, shares, all_gone: tokio::sync::Mutex::new(all_gone) })
     }
 
     /// Lets peers of this user in, for ever.
     pub(crate) async fn accept(&self) {
         loop {
             match self.socket.accept().await {
-                Ok((stream, _)) if check_peer(stream.as_fd()).is_ok() => self.spawn(stream),
+                Ok((stream, _)) if check_peer(stream.as_fd()).is_ok() => self.serving.spawn(stream, ()),
                 Ok(_) => tracing::warn!("a process of another user was turned away"),
                 Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
             }
         }
     }
 
-    fn spawn(&self, stream: UnixStream) {
-        let (service, mut closing, open) =
-            (self.service.of(stream.as_fd()), self.closing.subscribe(), self.open.clone());
-        tokio::spawn(async move {
-            let answer = service_fn(move |request| {
-                let service = service.clone();
-                async move { Ok::<_, std::convert::Infallible>(service.answer(request).await) }
-            });
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .max_headers(MAX_HEADERS)
-                .serve_connection(TokioIo::new(stream), answer)
-                .with_upgrades();
-            let mut connection = std::pin::pin!(connection);
-            let is_closing = tokio::select! {
-                _ = connection.as_mut() => false,
-                // Not the guard itself: it must not be held while the connection ends.
-                _ = closing.wait_for(|closing| *closing) => true,
-            };
-            if is_closing {
-                connection.as_mut().graceful_shutdown();
-                let _ = connection.await;
-            }
-            drop(open);
-        });
-    }
-
     /// Takes no more connections, and tells those that are idle to go.
-    pub(crate) fn close(&self) {
+    pub(crate) async fn close(&mut self) {
         let _ = std::fs::remove_file(&self.path);
-        self.closing.send_replace(true);
+        self.shares.abort();
+        // Its sockets are closed and taken away when it is gone.
+        let _ = (&mut self.shares).await;
+        self.serving.closing.send_replace(true);
     }
 
     /// Ends every child that was given a value.
     pub(crate) async fn end_children(&self) {
-        let service = self.service.clone();
+        let service = self.serving.service.clone();
         let _ = tokio::task::spawn_blocking(move || service.end_children()).await;
     }
 
     /// Waits until the calls under way have ended.
     pub(crate) async fn drain(self, limit: Duration) {
-        drop(self.open);
+        drop(self.serving);
         let mut all_gone = self.all_gone.into_inner();
         let _ = tokio::time::timeout(limit, all_gone.recv()).await;
     }

@@ -30,7 +30,7 @@ impl Approve {
         let Some(id) = &self.id else { return list(output) };
         let mut session = Session::with_owner(&Place::default(), self.passphrase.passphrase_fd)?;
         let call = named(session.wait(session.client.waiting_calls())?, id)?;
-        let (home, approve) = (session.home.config()?.id, !self.deny);
+        let (home, approve) = (session.home()?.config()?.id, !self.deny);
         let signed = session.owner()?.decide(Decision { home, approve, call: call.clone() })?;
         session.wait(session.client.decide(signed))?;
         let word = if approve { "approved" } else { "denied" };

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use agentsecrets::Home;
 use agentsecrets::owner::{self, BackupOptions, PassphraseSource};
 use clap::Args;
 
@@ -29,7 +28,7 @@ pub(crate) struct Backup {
 
 impl Backup {
     pub(crate) fn run(self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
+        let home = super::home()?;
         let file = std::path::absolute(&self.file)
             .map_err(|_| usage("the backup needs a name", "agentsecrets backup FILE"))?;
         let options = BackupOptions {

@@ -23,6 +23,15 @@ pub(crate) enum Broker {
     /// Say whether a broker runs, without starting one
     #[command(after_help = "Example:\n  agentsecrets broker status --json")]
     Status,
+    /// Share the broker with an agent in a container or of another user, at a socket of its own (asks for the passphrase)
+    #[command(
+        after_help = "Examples:\n  agentsecrets broker share --socket /run/user/1000/agentsecrets/bot.sock --agent bot\n  \
+agentsecrets broker share --socket /srv/agents/bot.sock --agent bot --group agents --expires 30d\n  \
+agentsecrets broker share --list\n  agentsecrets broker share --stop /srv/agents/bot.sock\n\n\
+Every request there shows a token of the agent, and gets what the agent was granted: calls, and its own names, grants and \
+log. Owner's acts, doors and everything else stay at the home's own socket."
+    )]
+    Share(super::share::Share),
     /// Stop the broker; the next call starts another
     #[command(after_help = "Example:\n  agentsecrets broker stop")]
     Stop,
@@ -30,14 +39,14 @@ pub(crate) enum Broker {
 
 impl Broker {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
-        home.config()?;
+        let home = super::home()?;
         match self {
             Self::Run { background } => {
                 crate::broker::run(home, *background)?;
                 Ok(OK)
             }
             Self::Status => status(&home, output),
+            Self::Share(share) => share.run(output),
             Self::Stop => stop(&home, output),
         }
     }
@@ -48,8 +57,9 @@ fn status(home: &Home, output: &Output) -> Outcome {
     let answer = match &status {
         Some(status) => json!({
             "running": true, "pid": status.broker_pid, "version": status.version, "locked": status.locked,
+            "shares": status.shares,
         }),
-        None => json!({ "running": false, "pid": null, "version": null, "locked": null }),
+        None => json!({ "running": false, "pid": null, "version": null, "locked": null, "shares": [] }),
     };
     output.show(&answer, |output| match &status {
         None => output.line("No broker runs. The next call starts one."),
@@ -60,7 +70,8 @@ fn status(home: &Home, output: &Output) -> Outcome {
                 output.painted(Paint::Good, "unlocked")
             };
             let pid = status.broker_pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
-            output.raw_line(&format!("Broker {} runs as process {pid}, {state}.", status.version))
+            output.raw_line(&format!("Broker {} runs as process {pid}, {state}.", status.version))?;
+            super::share::tell(output, &status.shares)
         }
     })?;
     Ok(OK)

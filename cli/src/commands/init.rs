@@ -38,7 +38,7 @@ pub(crate) struct Init {
 
 impl Init {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
+        let home = super::located()?;
         self.spelled_out()?;
         let directory = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
         // The file would lie in the home itself where the home is the directory's own `.agentsecrets`.

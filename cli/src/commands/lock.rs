@@ -1,6 +1,5 @@
 //! `lock`: ends the broker and keeps the use key closed until a human opens it.
 
-use agentsecrets::Home;
 use clap::Args;
 use serde_json::json;
 
@@ -15,8 +14,7 @@ pub(crate) struct Lock {}
 
 impl Lock {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
-        home.config()?;
+        let home = super::home()?;
         let was_running = runtime()?.block_on(agentsecrets::broker::lock(&home))?;
         output.show(&json!({ "locked": true, "was_running": was_running }), |output| {
             output.raw_line(&output.painted(Paint::Good, "Locked."))

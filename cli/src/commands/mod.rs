@@ -25,12 +25,14 @@ pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod session;
+pub(crate) mod share;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod unlock;
 pub(crate) mod workspace;
 
-use agentsecrets::{Error, ErrorCode};
+use agentsecrets::broker::SharedSocket;
+use agentsecrets::{Error, ErrorCode, Home, Result};
 
 use crate::args::Command;
 use crate::render::{Outcome, Output};
@@ -74,6 +76,33 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Completions(completions) => completions.run(output),
         Command::Man(man) => man.run(output),
     }
+}
+
+/// The home of this process, made already.
+///
+/// # Errors
+/// `not_shared` where a shared broker is used in place of one, `not_initialized`.
+pub(crate) fn home() -> Result<Home> {
+    let home = located()?;
+    home.config()?;
+    Ok(home)
+}
+
+/// Where the home of this process is, made or not.
+///
+/// # Errors
+/// `not_shared` where a shared broker is used in place of one.
+pub(crate) fn located() -> Result<Home> {
+    if SharedSocket::from_process()?.is_some() {
+        return Err(no_home());
+    }
+    Home::locate(None)
+}
+
+/// Why a command does not go on without a home.
+pub(crate) fn no_home() -> Error {
+    Error::new(ErrorCode::NotShared, "this needs the home, and AGENTSECRETS_BROKER names a broker that is only shared")
+        .with_hint("run it where the broker runs, as the user whose home it is; or: unset AGENTSECRETS_BROKER")
 }
 
 /// A mistake in what was typed.

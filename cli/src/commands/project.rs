@@ -84,7 +84,7 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
         let error = Error::new(ErrorCode::ProjectNotFound, format!("there is no project {project}"));
         return Err(error.with_hint(format!("agentsecrets project create {project}")).into());
     }
-    if !is_outside(&directory, &session.home) {
+    if !is_outside(&directory, session.home()?) {
         return Err(usage(
             "this directory's .agentsecrets is the home itself",
             "run it in the directory of the project",

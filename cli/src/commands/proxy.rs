@@ -56,8 +56,7 @@ pub(crate) struct Start {
 
 impl Proxy {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
-        home.config()?;
+        let home = super::home()?;
         match self {
             Self::Start(start) => start.run(&home, output),
             Self::Stop => stop(&home, output),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use agentsecrets::StoreKind;
 use agentsecrets::broker::Finish;
 use agentsecrets::owner::{self, PassphraseSource, RestoreOptions};
-use agentsecrets::{Home, StoreKind};
 use clap::Args;
 
 use super::broker::is_listening;
@@ -35,7 +35,7 @@ pub(crate) struct Restore {
 
 impl Restore {
     pub(crate) fn run(self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
+        let home = super::located()?;
         let file = std::path::absolute(&self.file)
             .map_err(|_| usage("the backup needs a name", "agentsecrets restore FILE"))?;
         let store: Option<StoreKind> = self.store.as_deref().map(str::parse).transpose()?;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use agentsecrets::broker::SharedSocket;
 use agentsecrets::owner::{Owner, PassphraseSource, TokenSink};
 use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status};
 use tokio::runtime::{Builder, Runtime};
@@ -14,7 +15,7 @@ pub(crate) type Existing = (SecretName, String);
 
 /// The engine, and the owner's child where the command may need one.
 pub(crate) struct Session {
-    pub(crate) home: Home,
+    home: Option<Home>,
     pub(crate) client: Client,
     owner: Option<Owner>,
     runtime: Runtime,
@@ -38,7 +39,7 @@ impl Session {
         passphrase_fd: Option<i32>,
         sink: Option<&TokenSink>,
     ) -> Result<Self> {
-        let home = Home::locate(None)?;
+        let home = super::home()?;
         let owner = match Owner::fork_keeping(&home, PassphraseSource::from_fd(passphrase_fd), sink) {
             Ok(owner) => Some(owner),
             // What needs no owner is still possible; what does says so when it comes to it.
@@ -49,11 +50,18 @@ impl Session {
     }
 
     fn join(place: &Place, owner: Option<Owner>) -> Result<Self> {
-        let home = Home::locate(None)?;
-        home.config()?;
+        let home = match SharedSocket::from_process()? {
+            Some(_) => None,
+            None => Some(super::home()?),
+        };
         let runtime = runtime()?;
         let client = runtime.block_on(client(place))?;
         Ok(Self { home, client, owner, runtime })
+    }
+
+    /// The home; a command that goes on without one does not ask.
+    pub(crate) fn home(&self) -> Result<&Home> {
+        self.home.as_ref().ok_or_else(super::no_home)
     }
 
     /// Waits for an answer.
@@ -99,7 +107,7 @@ impl Session {
             return Ok(None);
         }
         let (project, environment) = self.in_use()?;
-        let act = Act { home: self.home.config()?.id, kind, project, environment, records: existing.to_vec() };
+        let act = Act { home: self.home()?.config()?.id, kind, project, environment, records: existing.to_vec() };
         self.owner()?.sign(act).map(Some)
     }
 }

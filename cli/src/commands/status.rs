@@ -1,5 +1,7 @@
 //! `status`: where things stand.
 
+use agentsecrets::Label;
+use agentsecrets::broker::SharedSocket;
 use clap::Args;
 
 use super::OK;
@@ -37,21 +39,32 @@ impl Status {
 
 fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {
     let or_none = |text: Option<String>| text.unwrap_or_else(|| "none".to_owned());
-    let broker = match status.broker_pid {
-        Some(pid) => format!("{} as process {pid}", status.version),
-        None => format!("none; {} in this process", status.version),
+    let broker = match (status.broker_pid, status.isolation.as_str()) {
+        (Some(pid), _) => format!("{} as process {pid}", status.version),
+        (None, "in-process") => format!("none; {} in this process", status.version),
+        (None, _) => format!("{} beyond this user's reach", status.version),
     };
+    let socket = SharedSocket::from_process().ok().flatten();
     let mut pairs = vec![
-        ("home", status.home.clone()),
+        match socket {
+            Some(socket) => ("socket", socket.path().display().to_string()),
+            None => ("home", status.home.clone()),
+        },
         ("isolation", status.isolation.clone()),
         ("broker", broker),
         ("store", format!("{}, {}", status.store, if status.locked { "locked" } else { "unlocked" })),
         ("use key", status.use_key.clone()),
         ("owner", if status.owner { "yes" } else { "none; the policy is read-only" }.to_owned()),
-        ("workspace", or_none(status.workspace.as_ref().map(ToString::to_string))),
         ("project", or_none(status.project.as_ref().map(ToString::to_string))),
         ("environment", or_none(status.environment.as_ref().map(ToString::to_string))),
     ];
+    if let Some(workspace) = &status.workspace {
+        pairs.push(("workspace", workspace.to_string()));
+    }
+    for share in &status.shares {
+        let agent = share.agent.as_ref().map_or("every registered agent", Label::as_str);
+        pairs.push(("shared", format!("{} with {agent}, {}", share.socket, share.state)));
+    }
     if let Some(agent) = &status.agent {
         pairs.push(("agent", agent.to_string()));
     }

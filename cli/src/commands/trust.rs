@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use agentsecrets::owner::{self, PolicyAct};
-use agentsecrets::{Error, ErrorCode, Home, Result};
+use agentsecrets::{Error, ErrorCode, Result};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -60,7 +60,7 @@ fn change(act: PolicyAct, passphrase: &Passphrase, output: &Output) -> Outcome {
 }
 
 fn list(output: &Output) -> Outcome {
-    let roots = owner::trusted(&Home::locate(None)?)?;
+    let roots = owner::trusted(&super::located()?)?;
     output.show(&roots, |output| {
         let rows = roots.iter().map(|root| vec![root.id.clone(), root.subject.clone()]).collect();
         if roots.is_empty() { Ok(()) } else { output.table(&["ID", "CERTIFICATE"], rows) }

@@ -25,8 +25,7 @@ pub(crate) struct Unlock {
 
 impl Unlock {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
-        home.config()?;
+        let home = super::home()?;
         let place: Option<Place> =
             self.unlock.as_deref().filter(|text| !text.is_empty()).map(str::parse).transpose()?;
         if is_unlocked(&home)? {

@@ -141,7 +141,7 @@ fn every_answer_has_its_schema() {
     let doctor = stage.json(["doctor"]);
     assert_eq!(fields(&doctor), ["checks", "fixed", "ok"]);
     assert_eq!(doctor["ok"], true, "{doctor}");
-    assert_eq!(fields(&stage.json(["broker", "status"])), ["locked", "pid", "running", "version"]);
+    assert_eq!(fields(&stage.json(["broker", "status"])), ["locked", "pid", "running", "shares", "version"]);
     assert_eq!(stage.json(["broker", "stop"])["stopped"], true);
     assert_eq!(stage.json(["broker", "status"])["running"], false);
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::event::{AgentName, Outcome};
@@ -17,7 +17,8 @@ use crate::error::Result;
 use crate::secret_ref::{Label, SecretName};
 
 /// Which records are asked for. What is absent asks nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 #[non_exhaustive]
 pub struct LogsQuery {
     /// At most this many, the newest.
@@ -58,7 +59,7 @@ impl LogsQuery {
 }
 
 /// A call as a human looks at it: its last record, and when it was asked for and over.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Entry {
     /// When it was asked for.

@@ -19,6 +19,7 @@ use tokio::net::UnixStream;
 
 use super::peer::{check_peer, socket_address};
 use super::protocol::{TAIL, TailHeader};
+use super::shared::SharedSocket;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::response::{SafeBody, Tail};
@@ -65,10 +66,20 @@ impl Unsent {
 }
 
 impl Connection {
+    /// To the private socket of a home, where this user's own broker listens.
     pub(crate) async fn open(socket: &std::path::Path) -> Result<Self> {
         let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
         check_peer(stream.as_fd())?;
+        Self::over(stream).await
+    }
+
+    /// To a shared socket.
+    pub(super) async fn open_shared(socket: &SharedSocket) -> Result<Self> {
+        Self::over(socket.connect().await?).await
+    }
+
+    async fn over(stream: UnixStream) -> Result<Self> {
         let socket = stream.as_raw_fd();
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)

@@ -32,8 +32,9 @@ impl Link {
     /// `broker_unavailable`, `broker_outdated`. Whether the door opens, the first event tells.
     pub(crate) async fn door(&self, said: &DoorRequest, passed: &[OwnedFd]) -> Result<Door> {
         // A broker that does not run is started by the pooled way, which also says why it cannot be.
+        let socket = self.private()?;
         drop(self.connect().await?);
-        let (address, _folder) = socket_address(self.socket())?;
+        let (address, _folder) = socket_address(socket)?;
         let stream = UnixStream::connect(&address).await.map_err(|why| super::connection::gone(&why))?;
         check_peer(stream.as_fd())?;
         let stream = upgraded(stream, said).await?;

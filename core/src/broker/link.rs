@@ -14,28 +14,42 @@ use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH, TAIL,
     TailHeader, broken, json_header, read_error,
 };
+use super::shared::SharedSocket;
 use super::start::{Launch, socket_path};
 use crate::call::{Body, ByteStream, Call, DEFAULT_TIMEOUT};
 use crate::context::Selection;
 use crate::control::{Question, SetManyRequest, SetRequest};
+use crate::engine::gate::not_shared;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::log_safe::SafeUrl;
 use crate::resolve::SecretInput;
 use crate::response::{Response, SafeBody, Tail};
 
-/// The way to a home's broker.
+/// The way to a broker.
 pub(crate) struct Link {
-    socket: PathBuf,
-    launch: Launch,
+    way: Way,
     pool: Arc<Pool>,
+}
+
+enum Way {
+    /// A home's own, which is started where it does not run.
+    Home { socket: PathBuf, launch: Launch },
+    /// One of another user or outside this container, which serves one kind of request and is started by nobody here.
+    Shared(SharedSocket),
 }
 
 impl Link {
     /// A link to the broker of `home`. Nothing is connected or started yet.
     pub(crate) fn new(home: &Home, executable: Option<&Path>) -> Result<Self> {
         home.config()?;
-        Ok(Self { socket: socket_path(home), launch: Launch::new(home, executable), pool: Arc::default() })
+        let way = Way::Home { socket: socket_path(home), launch: Launch::new(home, executable) };
+        Ok(Self { way, pool: Arc::default() })
+    }
+
+    /// A link to a broker whose socket was named outright. Nothing is connected yet.
+    pub(crate) fn shared(socket: SharedSocket) -> Self {
+        Self { way: Way::Shared(socket), pool: Arc::default() }
     }
 
     pub(crate) async fn call(&self, call: Call, selection: &Selection) -> Result<Response> {
@@ -92,6 +106,8 @@ impl Link {
     }
 
     pub(crate) async fn set<T: DeserializeOwned>(&self, said: &SetRequest, value: SecretInput) -> Result<T> {
+        // A value does not even set out for a socket that takes none.
+        self.private()?;
         let request = Request::post(SET_PATH).header(header::HOST, "broker").header(CALL, json_header(said)?);
         let request = request.body(Body::Bytes(value.into_bytes())).map_err(|_| broken("a value cannot be sent"))?;
         self.answered(request).await
@@ -103,6 +119,7 @@ impl Link {
         said: &SetManyRequest,
         values: Vec<SecretInput>,
     ) -> Result<T> {
+        self.private()?;
         let text = serde_json::to_vec(said).map_err(|_| broken("a value cannot be sent"))?;
         let length = u32::try_from(text.len()).map_err(|_| broken("there are too many names"))?;
         let head = Bytes::from([&length.to_be_bytes()[..], &text].concat());
@@ -116,7 +133,7 @@ impl Link {
 
     /// Tells a running broker to end. `false` where none runs.
     pub(crate) async fn finish(&self, how: Finish) -> Result<bool> {
-        let Ok(connection) = Connection::open(&self.socket).await else { return Ok(false) };
+        let Ok(connection) = Connection::open(self.private()?).await else { return Ok(false) };
         let text = serde_json::to_vec(&how).map_err(|_| broken("a question cannot be written"))?;
         let request = Request::post(FINISH_PATH).header(header::HOST, "broker").body(Body::from(text));
         let request = request.map_err(|_| broken("a question cannot be written"))?;
@@ -159,16 +176,27 @@ impl Link {
         self.over(connection, request).await.map_err(Unsent::into_error)
     }
 
-    pub(super) fn socket(&self) -> &Path {
-        &self.socket
+    /// The home's own socket.
+    ///
+    /// # Errors
+    /// `not_shared` for what a shared socket never serves.
+    pub(super) fn private(&self) -> Result<&Path> {
+        match &self.way {
+            Way::Home { socket, .. } => Ok(socket),
+            Way::Shared(_) => Err(not_shared()),
+        }
     }
 
     pub(super) async fn connect(&self) -> Result<Connection> {
-        match Connection::open(&self.socket).await {
+        let (socket, launch) = match &self.way {
+            Way::Home { socket, launch } => (socket, launch),
+            Way::Shared(socket) => return Connection::open_shared(socket).await,
+        };
+        match Connection::open(socket).await {
             Ok(connection) => Ok(connection),
             Err(error) if error.code() == ErrorCode::BrokerUnavailable && error.retryable() => {
-                self.launch.start().await?;
-                Connection::open(&self.socket).await
+                launch.start().await?;
+                Connection::open(socket).await
             }
             Err(error) => Err(error),
         }

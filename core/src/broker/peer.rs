@@ -37,7 +37,7 @@ pub(crate) fn peer_pid(socket: BorrowedFd<'_>) -> Option<u32> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
+pub(super) fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
     credentials(socket).map(|credentials| credentials.uid)
 }
 
@@ -59,7 +59,7 @@ fn credentials(socket: BorrowedFd<'_>) -> Option<libc::ucred> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
+pub(super) fn peer_uid(socket: BorrowedFd<'_>) -> Option<libc::uid_t> {
     let (mut uid, mut gid) = (libc::uid_t::MAX, libc::gid_t::MAX);
     // SAFETY: both pointers lead to live locals.
     let result = unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) };

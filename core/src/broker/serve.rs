@@ -1,5 +1,7 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
+mod guest;
+
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
@@ -20,8 +22,9 @@ use super::protocol::{
     SET_PATH, TAIL, TailHeader, broken, json_header, status_of,
 };
 use crate::call::{Auth, Style};
-use crate::control::{Question, SetRequest, WireError};
+use crate::control::{Ask, Question, SetRequest, WireError};
 use crate::engine::Engine;
+use crate::engine::gate::{Gate, Peer};
 use crate::error::{Error, Result};
 use crate::release::DoorRequest;
 use crate::resolve::{SecretInput, in_background};
@@ -40,24 +43,43 @@ const PASSING: Duration = Duration::from_secs(5);
 pub struct Service {
     engine: Arc<Engine>,
     finish: tokio::sync::mpsc::UnboundedSender<Finish>,
-    peer: Option<u32>,
+    looks: Option<tokio::sync::mpsc::UnboundedSender<Look>>,
+    peer: Peer,
 }
+
+/// A word that the shared sockets are to be looked at again; it is answered when that is done.
+pub type Look = tokio::sync::oneshot::Sender<()>;
 
 impl Service {
     /// A service over `engine`, that says on `finish` when the broker is told to end.
     #[must_use]
     pub fn new(engine: Arc<Engine>, finish: tokio::sync::mpsc::UnboundedSender<Finish>) -> Self {
-        Self { engine, finish, peer: None }
+        Self { engine, finish, looks: None, peer: Peer::default() }
+    }
+
+    /// The same service, that says on `looks` when shares may have changed.
+    #[must_use]
+    pub fn with_shares(self, looks: tokio::sync::mpsc::UnboundedSender<Look>) -> Self {
+        Self { looks: Some(looks), ..self }
+    }
+
+    /// The same service for those who come in by a shared socket: one for all agents where it is the system's.
+    #[must_use]
+    pub fn shared(&self, id: &str, system: bool) -> Self {
+        Self { peer: Peer { pid: None, gate: Gate::share(id, system) }, ..self.clone() }
     }
 
     /// The same service, for the process at the other end of this socket.
     #[must_use]
     pub fn of(&self, socket: BorrowedFd<'_>) -> Self {
-        Self { peer: peer_pid(socket), ..self.clone() }
+        Self { peer: Peer { pid: peer_pid(socket), gate: self.peer.gate.clone() }, ..self.clone() }
     }
 
     /// Answers one request; an error is an answer too.
     pub async fn answer(&self, request: Request<Incoming>) -> HttpResponse<AnswerBody> {
+        if matches!(self.peer.gate, Gate::Share { .. }) {
+            return self.answer_guest(request).await;
+        }
         let answered = if request.uri().path() == DOOR_PATH && request.headers().contains_key(header::UPGRADE) {
             self.door(request).await
         } else if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
@@ -72,9 +94,11 @@ impl Service {
         let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
+        // A stranger's body is not even read.
+        self.engine.let_in(&call, &selection, &self.peer)?;
         let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
         call.body = received(request.into_body(), whole, edited).await?;
-        let response = self.engine.call(call, &selection, self.peer).await?;
+        let response = self.engine.call(call, &selection, self.peer.clone()).await?;
         answer(response, &asked, buffered).await
     }
 
@@ -106,7 +130,15 @@ impl Service {
             (&Method::POST, ASK_PATH) => {
                 let question: Question = serde_json::from_slice(&limited(body).await?)
                     .map_err(|_| broken("the question is not readable"))?;
-                self.engine.ask(&question).await?
+                let stops = matches!(question.ask, Ask::StopShare { .. });
+                if matches!(question.ask, Ask::Shares | Ask::Status) {
+                    self.look().await;
+                }
+                let answer = self.engine.ask_at(question, &self.peer).await?;
+                if stops {
+                    self.look().await;
+                }
+                answer
             }
             (&Method::POST, SET_PATH) => {
                 let said = parts.headers.get(CALL).ok_or_else(|| broken("the set header is missing"))?;
@@ -132,9 +164,14 @@ impl Service {
             }
             _ => return Err(broken("there is nothing at this path")),
         };
-        let text = serde_json::to_vec(&value).map_err(|_| broken("an answer cannot be written"))?;
-        Ok(plain(StatusCode::OK, HeaderMap::new(), text.into()))
+        told(&value)
     }
+}
+
+/// An answer to a question.
+fn told(value: &serde_json::Value) -> Result<HttpResponse<AnswerBody>> {
+    let text = serde_json::to_vec(value).map_err(|_| broken("an answer cannot be written"))?;
+    Ok(plain(StatusCode::OK, HeaderMap::new(), text.into()))
 }
 
 /// Waits, but not for ever, for the descriptors that follow.

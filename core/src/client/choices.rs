@@ -1,5 +1,7 @@
 //! The choices of a client: its home, its place, and how far it is from the values.
 
+mod shared;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,10 @@ use crate::{broker, engine};
 pub enum Isolation {
     /// A process of its own holds the values; this one holds names and a socket.
     Broker,
+    /// The same, outside this container or of another user, at a socket that serves one agent.
+    BrokerShared,
+    /// The same, of a user that is the broker's alone, for every registered agent.
+    BrokerSystem,
     /// The engine runs in this process, whose native memory any code in it can read.
     InProcess,
 }
@@ -27,11 +33,13 @@ impl Isolation {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Broker => "broker",
+            Self::BrokerShared => "broker-shared",
+            Self::BrokerSystem => "broker-system",
             Self::InProcess => "in-process",
         }
     }
 
-    /// Parses a level's name.
+    /// Parses a level that may be chosen. The others are what a socket gives.
     ///
     /// # Errors
     /// `invalid_call` for any other text.
@@ -48,11 +56,10 @@ impl Client {
     /// The same client for an agent that says by a token who it is: another caller over the same connections.
     #[must_use]
     pub fn for_agent(&self, token: impl Into<AgentToken>) -> Self {
-        let Inner { backend, home, selection, timeout } = &*self.inner;
+        let Inner { backend, home, level, selection, timeout } = &*self.inner;
         let selection = Selection { agent_token: Some(token.into()), ..selection.clone() };
-        Self {
-            inner: Arc::new(Inner { backend: Arc::clone(backend), home: home.clone(), selection, timeout: *timeout }),
-        }
+        let (backend, home) = (Arc::clone(backend), home.clone());
+        Self { inner: Arc::new(Inner { backend, home, level: *level, selection, timeout: *timeout }) }
     }
 }
 
@@ -67,6 +74,7 @@ pub struct ClientBuilder {
     timeout: Option<Duration>,
     executable: Option<PathBuf>,
     agent_token: Option<AgentToken>,
+    broker: Option<String>,
 }
 
 impl ClientBuilder {
@@ -95,6 +103,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn agent_token(mut self, token: impl Into<AgentToken>) -> Self {
         self.agent_token = Some(token.into());
+        self
+    }
+
+    /// A broker that is shared with this process, as `unix:/path`, in place of a home; `AGENTSECRETS_BROKER` unless said.
+    #[must_use]
+    pub fn broker(mut self, socket: impl Into<String>) -> Self {
+        self.broker = Some(socket.into());
         self
     }
 
@@ -132,16 +147,21 @@ impl ClientBuilder {
     /// `not_initialized` where there is no home, `invalid_call` for an unusable choice, variable or project file;
     /// in-process also those of opening the store.
     pub async fn open(self) -> Result<Client> {
+        if let Some(socket) = self.shared()? {
+            return self.open_shared(socket).await;
+        }
         let home = Home::locate(self.home.as_deref())?;
         let selection = self.selection()?;
-        let backend = Arc::new(match self.level()? {
-            Isolation::Broker => Backend::Broker(broker::Link::new(&home, self.executable.as_deref())?),
+        let level = self.level()?;
+        let backend = Arc::new(match level {
             Isolation::InProcess => {
                 let place = self.place()?;
                 Backend::InProcess(engine::Engine::in_process(&home, place.as_ref()).await?)
             }
+            _ => Backend::Broker(broker::Link::new(&home, self.executable.as_deref())?),
         });
-        Ok(Client { inner: Arc::new(Inner { backend, home, selection, timeout: self.timeout }) })
+        let (home, timeout) = (Some(home), self.timeout);
+        Ok(Client { inner: Arc::new(Inner { backend, home, level, selection, timeout }) })
     }
 
     fn selection(&self) -> Result<Selection> {

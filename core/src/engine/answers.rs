@@ -14,7 +14,7 @@ use crate::control::{
 };
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::owner;
-use crate::policy::{DenyEntry, Rule};
+use crate::policy::{Agent, DenyEntry, Rule};
 use crate::resolve::in_background;
 use crate::secret_ref::{Label, SecretName};
 use crate::store::{HomeLock, Listed};
@@ -51,6 +51,9 @@ impl Engine {
             Ask::Copy { act } => json(&self.copy(selection, act)?),
             Ask::Limits => json(&self.limits(selection)?),
             Ask::RevokeToken { id } => json(&self.revoke(selection, id)?),
+            Ask::Logs { query } => json(&crate::audit::list(&self.home.audit(), query)?),
+            Ask::Shares => json(&self.shares()?),
+            Ask::StopShare { path } => json(&self.stop_share(selection, path)?),
         }
     }
 
@@ -91,7 +94,7 @@ impl Engine {
     pub(super) fn secrets(&self, place: &Place) -> Result<Vec<SecretInfo>> {
         let loaded = self.loaded()?;
         let info = |listed: Listed| SecretInfo {
-            destinations: destinations(&loaded, place, &listed.name),
+            destinations: destinations(&loaded, place, &listed.name, None),
             source: None,
             name: listed.name,
             version: listed.version,
@@ -105,14 +108,20 @@ impl Engine {
     }
 
     /// What the caller may know of: an agent with a token sees the names that are granted to it.
-    fn listing(&self, selection: &Selection) -> Result<Vec<SecretInfo>> {
-        let visible = self.visible(selection)?;
-        let mut secrets = self.secrets(&self.place(selection)?)?;
-        secrets.retain(|info| visible.as_ref().is_none_or(|names| names.contains(&info.name)));
+    pub(super) fn listing(&self, selection: &Selection) -> Result<Vec<SecretInfo>> {
+        let (loaded, place) = (self.loaded()?, self.place(selection)?);
+        let mut secrets = self.secrets(&place)?;
+        if let Some(agent) = identify(&loaded, selection.agent_token.as_ref()).1? {
+            let visible = loaded.document.visible_to(agent);
+            secrets.retain(|info| visible.contains(&info.name));
+            for info in &mut secrets {
+                info.destinations = destinations(&loaded, &place, &info.name, Some(agent));
+            }
+        }
         Ok(secrets)
     }
 
-    fn check(&self, selection: &Selection, names: &[SecretName]) -> Result<Vec<Checked>> {
+    pub(super) fn check(&self, selection: &Selection, names: &[SecretName]) -> Result<Vec<Checked>> {
         let secrets = self.listing(selection)?;
         let checked = |name: &SecretName| {
             let found = secrets.iter().find(|info| info.name == *name);
@@ -127,7 +136,7 @@ impl Engine {
         Ok(names.iter().map(checked).collect())
     }
 
-    fn grants(&self, selection: &Selection, name: Option<&SecretName>) -> Result<Vec<GrantInfo>> {
+    pub(super) fn grants(&self, selection: &Selection, name: Option<&SecretName>) -> Result<Vec<GrantInfo>> {
         let loaded = self.loaded()?;
         let place = self.place(selection)?;
         let agent = identify(&loaded, selection.agent_token.as_ref()).1?;
@@ -150,7 +159,7 @@ impl Engine {
             permit_headers: grant.terms.permit_headers.iter().map(ToString::to_string).collect(),
             agent: grant.terms.agent.as_ref().map(|bound| bound.name.clone()),
             approve: grant.terms.approve,
-            limits: loaded.document.limits_of(grant),
+            limits: loaded.document.limits_of(grant, agent),
             source: super::sources::program_of(&loaded, &place, &grant.secret),
             state: match (grant.expired(now), loaded.overlay.takes_away(grant, &loaded.document.grants)) {
                 (_, true) => "denied",
@@ -260,7 +269,7 @@ impl Engine {
         self.grants(selection, Some(name))
     }
 
-    fn status(&self, selection: &Selection) -> Status {
+    pub(super) fn status(&self, selection: &Selection) -> Status {
         let loaded = self.loaded();
         let place = self.place(selection);
         let agent = loaded.as_ref().ok().map(|loaded| identify(loaded, selection.agent_token.as_ref()).1);
@@ -294,6 +303,7 @@ impl Engine {
             limits: loaded.as_ref().ok().zip(at).map(|(loaded, place)| {
                 loaded.document.limits.iter().filter(|limit| limit.subject.project == place.project_id).count()
             }),
+            shares: self.shares().unwrap_or_default(),
             disclosed,
             egress: loaded.as_ref().ok().and_then(|loaded| owner::egress_of(&loaded.document)),
             policy_serial: loaded.as_ref().ok().map(|loaded| loaded.document.serial),
@@ -309,12 +319,16 @@ impl Engine {
     }
 }
 
-/// Where a name may go, as rules.
-pub(super) fn destinations(loaded: &Loaded, place: &Place, name: &SecretName) -> Vec<String> {
-    let own = |grant: &&crate::policy::Grant| grant.project == place.project_id && grant.secret == *name;
+/// Where a name may go, as rules; for an agent, those that are its own or everybody's.
+pub(super) fn destinations(loaded: &Loaded, place: &Place, name: &SecretName, agent: Option<&Agent>) -> Vec<String> {
+    let own = |grant: &&crate::policy::Grant| {
+        let bound = grant.terms.agent.as_ref();
+        let its = agent.zip(bound).is_none_or(|(agent, bound)| agent.id == bound.id);
+        grant.project == place.project_id && grant.secret == *name && its
+    };
     loaded.document.grants.iter().filter(own).map(|grant| grant.terms.rule.short()).collect()
 }
 
-fn json<T: serde::Serialize>(value: &T) -> Result<Value> {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> Result<Value> {
     serde_json::to_value(value).map_err(|_| Error::new(ErrorCode::Internal, "an answer cannot be written"))
 }

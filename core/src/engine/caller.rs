@@ -6,6 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::closing::Limits;
+use super::gate::Peer;
 use super::loaded::Loaded;
 use super::open::Engine;
 use crate::audit::{AgentName, Event, Identity};
@@ -20,8 +21,8 @@ pub(super) struct Caller {
     pub(super) place: Place,
     pub(super) token: Option<AgentToken>,
     pub(super) started: Instant,
-    /// The process at the other end of the broker's socket.
-    pub(super) peer: Option<u32>,
+    /// Who is at the other end, and where they came in.
+    pub(super) peer: Peer,
 }
 
 /// Who it was, as the audit says it.
@@ -48,7 +49,7 @@ impl Engine {
     /// The first gate: who asks, and may they. Whatever is refused here leaves its record.
     pub(super) fn admit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Box<Admitted>> {
         self.permit(loaded, call, caller).map_err(|(who, why)| {
-            let event = self.event(call, &caller.place, &who, None);
+            let event = self.event(call, caller, &who, None);
             self.denied(&event, caller, why)
         })
     }
@@ -57,6 +58,7 @@ impl Engine {
     pub(super) fn permit(&self, loaded: &Loaded, call: &Call, caller: &Caller) -> Result<Box<Admitted>, (Who, Error)> {
         let (who, agent) = identify(loaded, caller.token.as_ref());
         let checked = agent.and_then(|agent| {
+            caller.peer.gate.admits(loaded, agent)?;
             let permitted = super::asking::check(&loaded.policy, call, &caller.place, agent)
                 .map_err(|why| if agent.is_some() { why } else { self.better(call, &caller.place, why) })?;
             Ok((permitted, agent))
@@ -67,7 +69,7 @@ impl Engine {
         };
         // In a box: every future it passes through would be larger by it.
         Ok(Box::new(Admitted {
-            event: self.event(call, &caller.place, &who, Some(&permitted)),
+            event: self.event(call, caller, &who, Some(&permitted)),
             limits: super::limits::counting(&loaded.document, &permitted, caller.place.project_id, agent),
             visible: agent.map(|agent| loaded.document.visible_to(agent)),
             deadline: Limits::of(call, caller.started).deadline(),
@@ -83,7 +85,7 @@ impl Engine {
     /// Records a call that failed before anybody was asked whether it may be made.
     pub(super) fn unasked(&self, loaded: &Loaded, call: &Call, caller: &Caller, why: Error) -> Error {
         let (who, _) = identify(loaded, caller.token.as_ref());
-        self.denied(&self.event(call, &caller.place, &who, None), caller, why)
+        self.denied(&self.event(call, caller, &who, None), caller, why)
     }
 
     /// Records a call that was refused before it began.

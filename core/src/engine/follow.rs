@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::caller::Caller;
 use super::closing::Limits;
+use super::gate::{Gate, Peer};
 use super::open::Engine;
 use crate::call::{Body, Call};
 use crate::context::{Place, Selection};
@@ -21,9 +22,17 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Makes a call, of the process `peer` where it came through the socket.
-    pub(crate) async fn call(&self, mut call: Call, selection: &Selection, peer: Option<u32>) -> Result<Response> {
+    /// Makes a call, of whoever is at the other end.
+    pub(crate) async fn call(&self, mut call: Call, selection: &Selection, peer: Peer) -> Result<Response> {
         let started = Instant::now();
+        let guests;
+        let selection = match &peer.gate {
+            Gate::Own => selection,
+            gate @ Gate::Share { .. } => {
+                guests = self.guest_selection(&call, selection, gate, started)?;
+                &guests
+            }
+        };
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;

@@ -1,6 +1,7 @@
 //! The policy in force: read when its files change, verified each time, and shared until then.
 
 pub(super) mod egress;
+mod lifted;
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use super::approvals::Waiting;
-use super::caller::Who;
+use super::caller::{Caller, Who};
+use super::gate::ShareStates;
 use super::limits::Counters;
 use super::loaded::{Current, Files};
 use super::needles::Needles;
@@ -33,6 +34,8 @@ pub struct Engine {
     pub(super) running: Arc<Running>,
     /// What other managers were asked for.
     pub(super) sources: Sources<NoAnswer>,
+    /// How the shared sockets stand.
+    pub(super) shares: ShareStates,
     pub(super) variables: OnceLock<fn(&str) -> Option<String>>,
     opened: Option<Opened>,
 }
@@ -99,6 +102,7 @@ impl Engine {
             current: Mutex::new(None),
             running: Arc::default(),
             sources: Sources::default(),
+            shares: ShareStates::default(),
             variables: OnceLock::new(),
             opened,
         }))
@@ -139,7 +143,8 @@ impl Engine {
     }
 
     /// What is known of a call before it is made. Its path is templated by the rule that permitted it.
-    pub(super) fn event(&self, call: &Call, place: &Place, who: &Who, permitted: Option<&Permitted>) -> Event {
+    pub(super) fn event(&self, call: &Call, caller: &Caller, who: &Who, permitted: Option<&Permitted>) -> Event {
+        let place = &caller.place;
         let pattern = permitted.and_then(Permitted::path_pattern).map(|pattern| pattern.as_str());
         Event {
             agent: who.agent.clone(),
@@ -151,7 +156,7 @@ impl Engine {
             method: Some(MethodName::of(&call.method)),
             origin: Some(call.url.origin().clone()),
             path: Some(PathTemplate::new(call.url.path(), pattern)),
-            ..Event::new(who.identity, self.isolation)
+            ..Event::new(who.identity, caller.peer.gate.level(self.isolation))
         }
     }
 }

@@ -151,7 +151,7 @@ pub(super) fn add_listed(loaded: &Loaded, place: &Place, secrets: &mut Vec<Secre
                 record: String::new(),
                 created: source.created,
                 updated: source.created,
-                destinations: super::answers::destinations(loaded, place, &source.secret),
+                destinations: super::answers::destinations(loaded, place, &source.secret, None),
                 source: program,
             }),
         }

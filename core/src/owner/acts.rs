@@ -12,6 +12,7 @@ use super::limit_act::SetLimit;
 use super::link::LinkSecret;
 use super::log_settings::LogsChange;
 use super::policy_file;
+use super::share_act::NewShare;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::policy::{Bound, Change, Document, Grant, Rule, Slot, Terms, Token, TrustRoot, parse_expiry, parse_method};
@@ -78,6 +79,8 @@ pub enum PolicyAct {
         /// The agent's name.
         agent: Label,
     },
+    /// A socket is open to others than the home's user.
+    Share(NewShare),
     /// Calls are limited.
     Limit(SetLimit),
     /// A limit is taken away.
@@ -172,6 +175,7 @@ impl PolicyAct {
                 let project = id_of(document, project)?;
                 Ok(vec![document.delete_agent(project, agent)?])
             }
+            Self::Share(share) => Ok(vec![share.apply(document, now)?]),
             Self::Limit(limit) => {
                 let project = id_of(document, &limit.project)?;
                 limit.apply(document, project)

@@ -25,6 +25,7 @@ mod policy_file;
 mod process;
 mod prompt;
 mod restore;
+mod share_act;
 mod signer;
 mod token;
 
@@ -41,6 +42,7 @@ pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, i
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use restore::{RestoreOptions, RestoreReport, restore};
+pub use share_act::NewShare;
 pub use signer::Owner;
 pub use token::{NewToken, TokenSink};
 

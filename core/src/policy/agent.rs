@@ -150,6 +150,7 @@ impl Document {
         self.agents.retain(|agent| agent.id != id);
         self.grants.retain(|grant| grant.terms.agent.as_ref().is_none_or(|bound| bound.id != id));
         self.limits.retain(|limit| limit.subject.agent.as_ref().is_none_or(|bound| bound.id != id));
+        self.delete_shares_of(id);
         let mut says = format!("{name} is an agent no more; its tokens and what was granted to it alone go with it");
         if !self.agents.iter().any(|agent| agent.project == project) {
             says.push_str(", and as it is the last one, calls without a token are possible again");

@@ -16,7 +16,7 @@ pub(crate) struct DenyOverlay {
     pub(crate) entries: Vec<DenyEntry>,
     /// How often the overlay has changed, so that an older one is known as such.
     pub(crate) count: u64,
-    /// The ids of tokens that count no more.
+    /// The ids of tokens and shares that count no more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) revoked: Vec<String>,
 }
@@ -80,11 +80,11 @@ impl DenyOverlay {
         self.entries.extract_if(.., |entry| entry.is_lifted(grants)).collect()
     }
 
-    /// Revokes a token; says whether that is new.
-    pub(crate) fn revoke(&mut self, token: &str) -> bool {
-        let new = !self.revoked.iter().any(|id| id == token);
+    /// Revokes a token, or stops a share; says whether that is new.
+    pub(crate) fn revoke(&mut self, id: &str) -> bool {
+        let new = !self.revoked.iter().any(|revoked| revoked == id);
         if new {
-            self.revoked.push(token.to_owned());
+            self.revoked.push(id.to_owned());
             self.count += 1;
         }
         new

@@ -12,6 +12,7 @@ use super::egress::Egress;
 use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
+use super::share::Share;
 use super::source::Source;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
@@ -62,6 +63,9 @@ pub(crate) struct Document {
     /// Which secret's value is asked of which command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) sources: Vec<Source>,
+    /// At which sockets others than the home's user may ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) shares: Vec<Share>,
 }
 
 /// A workspace.
@@ -148,6 +152,7 @@ impl Document {
             agents: Vec::new(),
             limits: Vec::new(),
             sources: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -230,6 +235,9 @@ impl Document {
         }
         if !self.egress_is_sound() {
             return Err(invalid("the policy opens its proxy with a secret of no project"));
+        }
+        if !self.shares_are_sound() {
+            return Err(invalid("the policy shares a socket twice, or with no agent it has"));
         }
         if !self.sources_are_sound() {
             return Err(invalid("the policy links a secret twice, or to what cannot be asked"));

@@ -208,11 +208,13 @@ impl Document {
     }
 
     /// The limits that calls under a grant count under, in words.
-    pub(crate) fn limits_of(&self, grant: &Grant) -> Vec<String> {
+    pub(crate) fn limits_of(&self, grant: &Grant, asking: Option<&Agent>) -> Vec<String> {
         let own = |limit: &&Limit| {
             let Subject { project, secret, agent } = &limit.subject;
             let its = agent.is_none() || grant.terms.agent.as_ref().is_none_or(|bound| Some(bound) == agent.as_ref());
-            *project == grant.project && its && secret.as_ref().is_none_or(|name| *name == grant.secret)
+            // An agent does not learn whom else a limit binds.
+            let told = agent.as_ref().zip(asking).is_none_or(|(bound, asking)| bound.id == asking.id);
+            *project == grant.project && its && told && secret.as_ref().is_none_or(|name| *name == grant.secret)
         };
         let words = |limit: &Limit| match &limit.subject.agent {
             Some(agent) => format!("{} by {}", limit.in_words(), agent.name),

@@ -26,6 +26,7 @@ mod path;
 mod reach;
 mod refusal;
 mod rule;
+mod share;
 mod slot;
 mod source;
 mod text;
@@ -41,6 +42,7 @@ pub(crate) use grant::{Grant, Terms, parse_expiry, parse_method};
 pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
+pub(crate) use share::Share;
 pub(crate) use slot::Slot;
 pub(crate) use source::{Source, SourceTerms, parse_lifetime};
 

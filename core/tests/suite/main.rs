@@ -17,5 +17,6 @@ mod placeholders;
 mod policy;
 mod redaction;
 mod responses;
+mod shares;
 mod surface;
 mod vectors;

@@ -257,7 +257,7 @@ async fn nothing_a_client_can_ask_loosens_a_limit() {
         refused(client.delete_secret(name("KEY"), None).await, ErrorCode::OwnerRequired, &[&value]);
         let forged = agentsecrets::SignedAct {
             act: serde_json::json!({
-                "home": client.home().config().expect("config").id, "kind": "delete", "project": "tests",
+                "home": client.home().expect("a home").config().expect("config").id, "kind": "delete", "project": "tests",
                 "environment": "development", "records": [["KEY", client.secrets().await.expect("names")[0].record]],
             })
             .to_string(),

@@ -40,6 +40,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Single doors: the files (by the beginning of their path), what they may enter, and why.
 const DOORS: &[(&str, &str, &str)] = &[
+    ("control", "audit::LogsQuery", "the log is asked for beyond the home as everything else is"),
+    ("client/", "logs", "the log is asked for beyond the home as everything else is"),
     ("client", "logs::Anchor", "where the audit's chain stands is asked like everything else"),
     ("resolve/", "control::MemoryReport", "how much memory is locked is told as it is measured"),
     ("resolve/", "send::AddressScope", "the proof of the policy is carried on to `send`"),

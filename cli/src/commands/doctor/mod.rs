@@ -3,7 +3,6 @@
 mod files;
 mod running;
 
-use agentsecrets::Home;
 use clap::Args;
 use serde::Serialize;
 use serde_json::json;
@@ -62,7 +61,7 @@ impl Check {
 
 impl Doctor {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
+        let home = super::home()?;
         let config = home.config()?;
         let fixed = if self.fix { files::fix(&home)? } else { Vec::new() };
         // Read again: the executable may have been recorded just now.

@@ -1,11 +1,14 @@
 //! `logs list`: calls, the last first.
 
+use agentsecrets::SecretName;
+use agentsecrets::broker::SharedSocket;
 use agentsecrets::logs::{self, Entry, LogsQuery, Outcome as Ended};
-use agentsecrets::{Home, SecretName};
 use clap::Args;
 
 use super::{names, request};
-use crate::commands::OK;
+use crate::args::Place;
+use crate::commands::session::Session;
+use crate::commands::{OK, home};
 use crate::render::{Outcome, Output};
 
 #[derive(Args)]
@@ -22,12 +25,19 @@ pub(super) struct List {
 }
 
 impl List {
-    pub(super) fn run(&self, home: &Home, output: &Output) -> Outcome {
+    pub(super) fn run(&self, output: &Output) -> Outcome {
         let mut query = LogsQuery::default();
         query.last = Some(self.last);
         query.outcome = self.outcome.as_deref().and_then(Ended::parse);
         query.secret = self.secret.as_deref().map(SecretName::parse).transpose()?;
-        let entries = logs::list(home, &query)?;
+        // A home's log is read as it lies there: that needs neither a broker nor an open store.
+        let entries = match SharedSocket::from_process()? {
+            None => logs::list(&home()?, &query)?,
+            Some(_) => {
+                let session = Session::open(&Place::default())?;
+                session.wait(session.client.logs(query))?
+            }
+        };
         output.show(&entries, |output| {
             if entries.is_empty() {
                 return Ok(());

@@ -10,8 +10,8 @@ mod watch;
 
 use std::path::PathBuf;
 
+use agentsecrets::SecretName;
 use agentsecrets::logs::Record;
-use agentsecrets::{Home, SecretName};
 use clap::{Args, Subcommand};
 
 use crate::args::Passphrase;
@@ -74,10 +74,14 @@ enum What {
 
 impl Logs {
     pub(crate) fn run(self, output: &Output) -> Outcome {
-        let home = Home::locate(None)?;
-        home.config()?;
-        match self.what.unwrap_or(What::List(self.list)) {
-            What::List(list) => list.run(&home, output),
+        let what = match self.what.unwrap_or(What::List(self.list)) {
+            // The one that is asked of a shared broker too.
+            What::List(list) => return list.run(output),
+            what => what,
+        };
+        let home = super::home()?;
+        match what {
+            What::List(list) => list.run(output),
             What::Show { id } => show::run(&home, &id, output),
             What::Verify { full, anchor, passphrase } => {
                 verify::run(&home, full, anchor.as_deref(), &passphrase, output)

@@ -6,7 +6,7 @@ mod surroundings;
 
 use std::ffi::OsString;
 
-use agentsecrets::{Client, Error, ErrorCode, GrantInfo, Home, Result, SecretName};
+use agentsecrets::{Client, Error, ErrorCode, GrantInfo, Result, SecretName};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -43,7 +43,6 @@ pub(crate) struct Run {
 
 impl Run {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        Home::locate(None)?.config()?;
         if self.direct.iter().any(|host| !is_host(host)) {
             return Err(usage("--direct is a host, or several with commas", "--direct internal.example.com").into());
         }

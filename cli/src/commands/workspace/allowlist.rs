@@ -1,6 +1,5 @@
 //! `workspace allowlist`: the only destinations of all calls, and those that are called without a secret.
 
-use agentsecrets::Home;
 use agentsecrets::owner::{self, AllowlistChange, PolicyAct};
 use clap::Subcommand;
 use serde_json::json;
@@ -60,7 +59,7 @@ fn change(change: AllowlistChange, passphrase: &Passphrase, output: &Output) -> 
 }
 
 fn list(output: &Output) -> Outcome {
-    let list = owner::allowlist(&Home::locate(None)?)?;
+    let list = owner::allowlist(&crate::commands::located()?)?;
     let rules = list.as_deref().unwrap_or_default();
     output.show(&json!({ "binds": list.is_some(), "rules": rules }), |output| {
         rules.iter().try_for_each(|rule| output.line(rule))
