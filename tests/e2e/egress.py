@@ -1,4 +1,4 @@
-"""The way out by a proxy, with Debian's own programs: tinyproxy as the owner's proxy, gh as the one that calls."""
+"""The way out by a proxy, with Debian's own programs: tinyproxy as the owner's, gh and Java as those that call."""
 
 from __future__ import annotations
 
@@ -27,9 +27,26 @@ BasicAuth {user} {password}
 Upstream http 127.0.0.1:{beyond}
 """
 
+JAVA = """
+import java.net.*;
+import java.net.http.*;
+public class Call {
+  public static void main(String[] words) throws Exception {
+    String url = words[0], key = System.getenv("TOKEN");
+    HttpURLConnection old = (HttpURLConnection) new URL(url).openConnection();
+    old.setRequestProperty("Authorization", "Bearer " + key);
+    System.out.println("HttpURLConnection " + key + " " + new String(old.getInputStream().readAllBytes()));
+    HttpRequest request = HttpRequest.newBuilder(URI.create(url)).header("Authorization", "Bearer " + key).build();
+    HttpResponse<String> answer = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString());
+    System.out.println("HttpClient " + key + " " + answer.body());
+  }
+}
+"""
+
 
 def add_to(suite: Suite) -> None:
     suite.proof("calls leave by a tinyproxy that wants a login")(tinyproxy)
+    suite.proof("Java goes through run, by both clients it comes with")(java)
     suite.proof("gh goes through run, and calls api.github.com by the owner's proxy")(gh)
 
 
@@ -101,6 +118,25 @@ def running(program: str, world: World, login: tuple[str, str], beyond: int) -> 
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def java(world: World) -> str:
+    program = shutil.which("java")
+    if not program:
+        raise NotRun("no java: apt-get install default-jdk-headless")
+    person, stand_in, value = ready(world, "TOKEN", "api.example.com")
+    source = person.account.write("Call.java", JAVA.encode())
+    with Tunnels(stand_in.port) as tunnels:
+        name_proxy(person, f"http://127.0.0.1:{tunnels.port}")
+        done = person.agent("run", "--", program, str(source), "https://api.example.com/echo")
+        demand(value.encode() not in done.out + done.err, "the program never has the value")
+        lines, names = done.out.splitlines(), (b"AS_SECRET_TOKEN", b"[REDACTED:TOKEN]")
+        demand(all(name in line for line in lines for name in names), f"it has names: {done.text[-300:]}")
+        demand([line.split()[0] for line in lines] == [b"HttpURLConnection", b"HttpClient"], f"both: {done.text[-99:]}")
+        demand(stand_in.saw(value.encode()), "the value arrived")
+    person.agent("broker", "stop")
+    stand_in.stop()
+    return "HttpURLConnection, java.net.http"
 
 
 def gh(world: World) -> str:

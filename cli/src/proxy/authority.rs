@@ -1,4 +1,5 @@
-//! The certificate authority of one run: its key is in this process's memory alone, and it is over in a day.
+//! The certificate authority of one run or of one proxy: its key is in this process's memory alone, and it is over in a
+//! day.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,7 +21,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many hosts' certificates are kept.
 const MAX_LEAVES: usize = 1024;
 
-/// An authority that only the child of this run trusts.
+/// An authority that only the child of this run trusts, or who was handed its certificate.
 pub(crate) struct Authority {
     pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -36,7 +37,7 @@ impl Authority {
         let from = SystemTime::now();
         let issuer_key = KeyPair::generate().map_err(failed)?;
         let mut params = params(from)?;
-        params.distinguished_name.push(DnType::CommonName, "AgentSecrets authority of one run");
+        params.distinguished_name.push(DnType::CommonName, "AgentSecrets authority of one day");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&issuer_key).map_err(failed)?.pem();
@@ -47,6 +48,11 @@ impl Authority {
     /// The certificate that the child is to trust.
     pub(crate) fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// Whether its day is over, so that nobody believes it any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.from.elapsed().is_ok_and(|passed| passed >= DAY)
     }
 
     /// The TLS side of `host`, a name or an address.
@@ -68,7 +74,7 @@ impl Authority {
     /// usage, and the name where it is looked for.
     fn leaf(&self, host: &str) -> Result<CertificateDer<'static>> {
         let mut params = params(self.from)?;
-        params.distinguished_name.push(DnType::CommonName, "AgentSecrets run");
+        params.distinguished_name.push(DnType::CommonName, "AgentSecrets proxy");
         let name = match host.parse::<IpAddr>() {
             Ok(address) => SanType::IpAddress(address),
             Err(_) => SanType::DnsName(host.try_into().map_err(failed)?),
@@ -136,6 +142,14 @@ mod tests {
             let bytes = serial().expect("a number").to_bytes();
             assert!(bytes.len() == 16 && (0x40..0x80).contains(&bytes[0]), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn its_day_ends() {
+        let mut authority = Authority::make().expect("an authority");
+        assert!(!authority.is_over());
+        authority.from -= DAY;
+        assert!(authority.is_over());
     }
 
     #[test]

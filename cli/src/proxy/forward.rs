@@ -1,7 +1,10 @@
-//! The forward proxy of a run: it ends the TLS of its child, makes a call of every request, and tunnels nothing.
+//! The forward proxy of a run or of a home: it ends the TLS of its programs, makes a call of every request, and tunnels
+//! nothing.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use agentsecrets::{Call, Client, ErrorCode};
 use http::header::{self, HeaderValue};
@@ -12,20 +15,47 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OnceCell;
 
 use super::guard::Token;
+use super::log::{Entry, Log};
 use super::refusal::{Answer, Refusal, without_body};
 use super::upload::Upload;
-use super::{Authority, challenge, exchange, tunnel};
+use super::{Authority, challenge, exchange, kin, tunnel};
 
 /// What asks a program for the credentials it was given.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"AgentSecrets\"");
 
-/// The proxy of one run.
+/// The proxy of one run, or of a home.
 pub(crate) struct Forward {
     client: Client,
-    token: Token,
+    token: Arc<Token>,
     pub(super) authority: Authority,
+    /// Where requests are written down, where they are.
+    log: Option<Arc<Log>>,
+}
+
+/// A connection's other end, which need not say the password where the kernel says whose it is.
+#[derive(Default)]
+pub(super) struct Guest {
+    ends: Option<(SocketAddr, SocketAddr)>,
+    known: OnceCell<bool>,
+}
+
+impl Guest {
+    fn of(stream: &TcpStream) -> Self {
+        Self { ends: stream.peer_addr().ok().zip(stream.local_addr().ok()), known: OnceCell::new() }
+    }
+
+    /// Whether it was started with the word in its environment, as the programs of a run are.
+    async fn knows(&self, word: &Arc<Token>) -> bool {
+        let Some((peer, ours)) = self.ends else { return false };
+        let ask = || async {
+            let word = Arc::clone(word);
+            tokio::task::spawn_blocking(move || kin::knows(peer, ours, word.text())).await.unwrap_or(false)
+        };
+        *self.known.get_or_init(ask).await
+    }
 }
 
 /// Where a request goes to.
@@ -50,8 +80,13 @@ impl Origin {
 
 impl Forward {
     /// A proxy that lets in whoever knows the token.
-    pub(crate) fn new(client: Client, token: Token, authority: Authority) -> Arc<Self> {
-        Arc::new(Self { client, token, authority })
+    pub(crate) fn new(client: Client, token: Arc<Token>, authority: Authority) -> Arc<Self> {
+        Arc::new(Self { client, token, authority, log: None })
+    }
+
+    /// The same, which writes down what goes through.
+    pub(super) fn logged(client: Client, token: Arc<Token>, authority: Authority, log: Arc<Log>) -> Arc<Self> {
+        Arc::new(Self { client, token, authority, log: Some(log) })
     }
 
     /// Lets programs in, until the runtime ends.
@@ -60,9 +95,10 @@ impl Forward {
     }
 
     async fn serve(self: Arc<Self>, stream: TcpStream) {
+        let guest = Arc::new(Guest::of(&stream));
         let answer = service_fn(move |request| {
-            let proxy = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(proxy.answer(request).await.unwrap_or_else(Refusal::into_answer)) }
+            let (proxy, guest) = (Arc::clone(&self), Arc::clone(&guest));
+            async move { Ok::<_, Infallible>(proxy.answer(request, &guest).await.unwrap_or_else(Refusal::into_answer)) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -73,9 +109,15 @@ impl Forward {
         let _ = connection.await;
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Answer, Refusal> {
-        if !self.token.is_in_credentials(request.headers()) {
+    /// Answers a request to a proxy. Whoever says a password says the right one.
+    pub(super) async fn answer(self: Arc<Self>, request: Request<Incoming>, guest: &Guest) -> Result<Answer, Refusal> {
+        let says = request.headers().contains_key(header::PROXY_AUTHORIZATION);
+        let known = self.token.is_in_credentials(request.headers()) || (!says && guest.knows(&self.token).await);
+        if !known {
             return Ok(credentials_required());
+        }
+        if self.authority.is_over() {
+            return Err(day_over());
         }
         let scheme = match request.uri().scheme_str() {
             Some("http") => "http",
@@ -89,10 +131,22 @@ impl Forward {
 
     /// Makes a call of a request to `origin`, and an answer of what comes back or of why nothing does.
     pub(super) async fn pass(&self, origin: &Origin, request: Request<Incoming>) -> Answer {
+        let (started, mut entry) = (Instant::now(), Entry::of(request.method()));
+        let answer = self.passed(origin, request, &mut entry).await;
+        if let Some(log) = &self.log {
+            entry.way = "forward".to_owned();
+            entry.origin = Some(format!("{}://{}", origin.scheme, origin.authority.as_str().to_ascii_lowercase()));
+            log.add(&entry.ended(answer.status(), started));
+        }
+        answer
+    }
+
+    async fn passed(&self, origin: &Origin, request: Request<Incoming>, entry: &mut Entry) -> Answer {
         let head = request.method() == Method::HEAD;
         match self.checked(origin, request).await {
             Ok(answer) => answer,
             Err((refusal, challenge)) => {
+                entry.error = Some(refusal.code().to_owned());
                 let mut answer = refusal.about(origin.authority.host()).into_answer();
                 if challenge {
                     answer.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
@@ -144,12 +198,21 @@ fn credentials_required() -> Answer {
     let refusal = Refusal::new(
         StatusCode::PROXY_AUTHENTICATION_REQUIRED,
         "session_token_required",
-        "this proxy serves the program that it was started for",
-        "agentsecrets run -- COMMAND",
+        "this proxy serves programs that say its password, or that it was started for",
+        "agentsecrets run -- COMMAND, or the URL of agentsecrets proxy status --json",
     );
     let mut answer = refusal.into_answer();
     answer.headers_mut().insert(header::PROXY_AUTHENTICATE, CHALLENGE);
     answer
+}
+
+fn day_over() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "authority_expired",
+        "this proxy's authority was for a day, which is over",
+        "start the command again, or: agentsecrets proxy stop, and agentsecrets proxy start --ca DIR",
+    )
 }
 
 fn no_proxy_request() -> Refusal {

@@ -1,12 +1,14 @@
-//! The proxy of a home on 127.0.0.1: the explicit and the reverse way, behind one guard.
+//! The proxy of a home on 127.0.0.1: the explicit and the reverse way, behind one guard, and where the owner agreed the
+//! forward way.
 
 use std::convert::Infallible;
 use std::net::TcpListener as Bound;
 use std::sync::Arc;
 use std::time::Instant;
 
+use agentsecrets::owner::Agreed;
 use agentsecrets::{Client, Error, ErrorCode, Result};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -15,12 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::explicit::Edit;
+use super::forward::{Forward, Guest};
 use super::guard::{self, Token};
 use super::log::{Entry, Log};
+use super::published::{Folder, Published};
 use super::refusal::{Answer, Refusal, whole};
 use super::session::{Seat, Session};
 use super::upload::Upload;
-use super::{exchange, explicit, reverse};
+use super::{Authority, exchange, explicit, reverse};
 
 /// What a proxy is started with.
 pub(crate) struct Choice {
@@ -28,40 +32,57 @@ pub(crate) struct Choice {
     pub(crate) listener: Bound,
     pub(crate) token: Token,
     pub(crate) client: Client,
+    /// Where the certificate of the forward way is to be put, where the owner agreed to one.
+    pub(crate) ca: Option<(Folder, Agreed)>,
 }
 
 struct Local {
     client: Client,
-    token: Token,
+    token: Arc<Token>,
     port: u16,
-    log: Log,
+    log: Arc<Log>,
+    forward: Option<Arc<Forward>>,
 }
 
 /// Serves until it is told to end, and says `ready` once it does.
 pub(crate) fn serve(choice: Choice, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
     let failed = |_| Error::new(ErrorCode::Internal, "the proxy's runtime does not start");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().map_err(failed)?;
-    let Choice { seat, listener, token, client } = choice;
+    let Choice { seat, listener, token, client, ca } = choice;
     let served = runtime.block_on(async {
         let listener = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let pid = i32::try_from(std::process::id()).unwrap_or_default();
-        let local = Arc::new(Local { client, token, port, log: Log::open(seat.folder())? });
+        let (token, log) = (Arc::new(token), Arc::new(Log::open(seat.folder())?));
+        let forward = ca.map(|(folder, _)| forward(&folder, &client, &token, &log)).transpose()?;
+        let (forward, published) = forward.unzip();
+        let local = Arc::new(Local { client, token, port, log, forward });
         let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
             return Err(Error::new(ErrorCode::Internal, "the proxy cannot be told to end"));
         };
-        seat.announce(&Session { port, session_token: local.token.text().to_owned(), pid })?;
+        let session_token = local.token.text().to_owned();
+        seat.announce(&Session { port, session_token, pid, published: published.clone() })?;
         ready();
         tokio::select! {
             () = local.accept(listener) => {}
             _ = term.recv() => {}
             _ = int.recv() => {}
         }
+        if let Some(published) = &published {
+            published.withdraw();
+        }
         seat.leave();
         Ok(())
     });
     runtime.shutdown_background();
     served
+}
+
+/// The forward way, with an authority made here and now, whose certificate is put where the owner said.
+fn forward(folder: &Folder, client: &Client, token: &Arc<Token>, log: &Arc<Log>) -> Result<(Arc<Forward>, Published)> {
+    let authority = Authority::make()?;
+    let published = folder.publish(authority.pem())?;
+    Ok((Forward::logged(client.clone(), Arc::clone(token), authority, Arc::clone(log)), published))
 }
 
 impl Local {
@@ -77,30 +98,24 @@ impl Local {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .max_headers(super::MAX_HEADERS)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(stream), answer)
+            .with_upgrades();
         // What breaks off here is told to nobody: the program has seen it itself.
         let _ = connection.await;
     }
 
     /// Answers one request and writes it down.
     async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let started = Instant::now();
-        let mut entry = Entry {
-            time: jiff::Timestamp::now(),
-            way: "none".to_owned(),
-            method: request.method().as_str().chars().take(16).collect(),
-            origin: None,
-            status: 0,
-            error: None,
-            duration_ms: 0,
-        };
+        let (started, mut entry) = (Instant::now(), Entry::of(request.method()));
+        if let Some(forward) = self.forward.clone().filter(|_| is_to_a_proxy(&request)) {
+            // What goes through is written down by it, request by request.
+            return forward.answer(request, &Guest::default()).await.unwrap_or_else(Refusal::into_answer);
+        }
         let answer = self.routed(request, &mut entry).await.unwrap_or_else(|refusal| {
             entry.error = Some(refusal.code().to_owned());
             refusal.into_answer()
         });
-        entry.status = answer.status().as_u16();
-        entry.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.log.add(&entry);
+        self.log.add(&entry.ended(answer.status(), started));
         answer
     }
 
@@ -160,6 +175,12 @@ impl Local {
             exchange::pass(&caller(&self.client, &parts.headers), call, Upload::new(&parts.headers, body)).await;
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
     }
+}
+
+/// Whether a request asks for a tunnel, or names its host whole (RFC 9112, sections 3.2.2 and 3.2.3): no page in a browser
+/// can make either to this port.
+fn is_to_a_proxy(request: &Request<Incoming>) -> bool {
+    request.method() == Method::CONNECT || request.uri().authority().is_some()
 }
 
 /// Whose call it is: the agent's whose token came along, else of whoever started the proxy.

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use agentsecrets::{Error, ErrorCode, Home, Result};
+use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::session::folder;
@@ -18,7 +20,7 @@ const MAX_LENGTH: u64 = 4 << 20;
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub(crate) time: jiff::Timestamp,
-    /// `explicit`, `reverse`, or `none` where it did not come so far.
+    /// `explicit`, `reverse`, `forward`, or `none` where it did not come so far.
     pub(crate) way: String,
     pub(crate) method: String,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -28,6 +30,27 @@ pub(crate) struct Entry {
     pub(crate) error: Option<String>,
     /// Until the answer began.
     pub(crate) duration_ms: u64,
+}
+
+impl Entry {
+    /// A request that has just come.
+    pub(super) fn of(method: &Method) -> Self {
+        Self {
+            time: jiff::Timestamp::now(),
+            way: "none".to_owned(),
+            method: method.as_str().chars().take(16).collect(),
+            origin: None,
+            status: 0,
+            error: None,
+            duration_ms: 0,
+        }
+    }
+
+    /// The same, answered.
+    pub(super) fn ended(self, status: StatusCode, started: Instant) -> Self {
+        let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Self { status: status.as_u16(), duration_ms, ..self }
+    }
 }
 
 /// The file, as the running proxy writes it.

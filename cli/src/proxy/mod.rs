@@ -1,7 +1,7 @@
 //! The local proxies: for programs that speak HTTP and know nothing of us.
 //!
 //! `local` serves the explicit way (`/proxy`) and the reverse way (`/to/HOST/…`), `forward` is the CONNECT proxy of
-//! `agentsecrets run`. Each makes a call of a request and hands it to `exchange`, the one way on.
+//! `agentsecrets run`, and of `proxy start --ca`. Each makes a call of a request and hands it to `exchange`, the one way on.
 
 mod authority;
 mod challenge;
@@ -11,8 +11,10 @@ mod forward;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod guard;
+mod kin;
 mod local;
 mod log;
+mod published;
 mod refusal;
 mod reverse;
 mod session;
@@ -28,6 +30,7 @@ pub(crate) use forward::Forward;
 pub(crate) use guard::Token;
 pub(crate) use local::{Choice, serve};
 pub(crate) use log::read as read_log;
+pub(crate) use published::{Folder, with_roots};
 pub(crate) use session::{Running, Seat, Session};
 
 /// The most header lines of a request.

@@ -10,6 +10,8 @@ use agentsecrets::broker::socket_path;
 use agentsecrets::{Error, ErrorCode, Home, Result};
 use serde::{Deserialize, Serialize};
 
+use super::published::Published;
+
 /// How long a proxy may take to begin or to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -20,6 +22,16 @@ pub(crate) struct Session {
     pub(crate) port: u16,
     pub(crate) session_token: String,
     pub(crate) pid: i32,
+    /// The certificate of its forward way, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) published: Option<Published>,
+}
+
+impl Session {
+    /// The URL by which programs take it for their proxy.
+    pub(crate) fn url(&self) -> String {
+        format!("http://proxy:{}@127.0.0.1:{}", self.session_token, self.port)
+    }
 }
 
 /// The right to be the home's proxy, held until the process ends.

@@ -118,6 +118,24 @@ fn the_way_out_is_the_owners_and_anybody_may_read_it() {
 }
 
 #[test]
+fn a_proxy_that_passes_for_any_host_is_the_owners() {
+    let stage = Stage::new();
+    let folder = stage.path("ca").display().to_string();
+    human(&stage, &["proxy", "start", "--ca", &folder], b"");
+    stage.agent(["proxy", "stop"]).ok();
+    let mut terminal = Terminal::run(stage.command(["proxy", "start", "--ca", &folder]));
+    terminal.expect("passes for any host before them");
+    terminal.expect("Owner's passphrase: ");
+    terminal.type_line(&stage.passphrase);
+    assert_eq!(terminal.end().0, 0);
+    stage.agent(["proxy", "stop"]).ok();
+    // Without it there is a proxy, and no such way.
+    stage.agent(["proxy", "start"]).ok();
+    assert!(stage.json(["proxy", "status"])["ca"].is_null());
+    stage.agent(["proxy", "stop"]).ok();
+}
+
+#[test]
 fn making_a_project_and_linking_a_directory_are_the_owners() {
     let stage = Stage::new();
     human(&stage, &["project", "create", "payments"], b"");

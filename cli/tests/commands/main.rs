@@ -16,6 +16,7 @@ mod first_time;
 mod limits;
 mod logs;
 mod proxy;
+mod proxy_ca;
 mod run;
 mod run_child;
 mod scene;

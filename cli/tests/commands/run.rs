@@ -219,14 +219,24 @@ fn an_answer_without_a_body_has_none() {
 fn nobody_else_is_let_in() {
     let scene = Scene::new();
     let to = scene.url("/echo");
-    let bare = format!(
-        "address=http://${{https_proxy#*@}}; curl -sS -o /dev/null -w '%{{http_connect}}' -H '{BEARER}' {to} -x"
-    );
-    for proxy in ["$address", "http://run:wrong@${address#http://}", "http://run@${address#http://}"] {
-        let ran = scene.sh(&format!("{bare} {proxy}"));
-        assert!(ran.code == 56 && ran.stdout == "407", "{ran:?}");
+    // Without the environment of the run, as whatever else runs here; a password that is said has to be the right one.
+    let curl = format!("curl -sS --cacert $ca -o /dev/null -w '%{{http_connect}}' -H '{BEARER}' {to} -x");
+    let script = |who: &str, proxy: &str| {
+        format!("address=${{https_proxy#*@}}; ca=$CURL_CA_BUNDLE; {who} {} {proxy}", curl.replace("$ca", "\"$ca\""))
+    };
+    for (who, proxy) in [
+        ("env -i PATH=$PATH", "http://$address"),
+        ("env -i PATH=$PATH", "http://run:wrong@$address"),
+        ("", "http://run:wrong@$address"),
+        ("", "http://run@$address"),
+    ] {
+        let ran = scene.sh(&script(who, proxy));
+        assert!(ran.code == 56 && ran.stdout == "407", "{who} {proxy}: {ran:?}");
     }
-    let plain = scene.sh("curl -sS http://${https_proxy#*@}/proxy");
+    let plain = scene.sh("a=${https_proxy#*@}; env -i PATH=$PATH curl -sS http://$a/proxy");
     assert!(plain.stdout.contains("session_token_required"), "{plain:?}");
     assert!(scene.upstream.received().is_empty());
+    // The kernel says whose a connection is: a program of the run need not say the password, which Java's cannot.
+    let own = scene.sh(&script("", "http://$address")).ok();
+    assert_eq!((own.stdout.as_str(), scene.upstream.received().len()), ("200", 1), "{own:?}");
 }

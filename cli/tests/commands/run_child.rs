@@ -36,6 +36,13 @@ fn the_child_finds_names_where_values_would_have_been() {
         assert_eq!(of(name), bundle, "{name}");
     }
     assert_eq!(of("NODE_USE_ENV_PROXY"), "1");
+    let java = of("JAVA_TOOL_OPTIONS");
+    for option in ["https.proxyHost=127.0.0.1", "http.nonProxyHosts=127.0.0.1|[::1]|a.example|b.example|c.example"] {
+        assert!(java.contains(&format!("\"-D{option}\"")), "{java}");
+    }
+    assert!(java.contains(&format!("trustStore={}", bundle.replace(".pem", ".jks"))), "{java}");
+    let password = proxy["http://run:".len()..].split('@').next().expect("a password");
+    assert!(!java.contains(password), "every Java prints these options");
     let only = scene.run(&["--secret", "OTHER_KEY", "--", "env"]).ok();
     assert_eq!((variable(&only.stdout, "OTHER_KEY"), variable(&only.stdout, "KEY")), ("AS_SECRET_OTHER_KEY", ""));
 }

@@ -43,7 +43,7 @@ pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use restore::{RestoreOptions, RestoreReport, restore};
 pub use share_act::NewShare;
-pub use signer::Owner;
+pub use signer::{Agreed, Owner};
 pub use token::{NewToken, TokenSink};
 
 pub(crate) use approval::verify_decision;

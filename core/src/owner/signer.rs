@@ -32,6 +32,7 @@ enum Request {
     Verify(Vec<Anchor>),
     Issue(NewToken),
     Decide(Decision),
+    Agree(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,7 +42,12 @@ enum Reply {
     Verified(Box<Verdict>),
     Issued(String),
     Decided(SignedDecision),
+    Agreed,
 }
+
+/// The owner read a sentence and gave the passphrase. Nothing but [`Owner::agree`] makes one.
+#[derive(Debug)]
+pub struct Agreed(());
 
 impl Owner {
     /// Forks the owner's child. Call it while the process has one thread.
@@ -101,6 +107,17 @@ impl Owner {
     pub fn decide(&mut self, decision: Decision) -> Result<SignedDecision> {
         match self.ask(&Request::Decide(decision))? {
             Reply::Decided(signed) => Ok(signed),
+            _ => Err(confused()),
+        }
+    }
+
+    /// Asks the owner to agree to what this process is about to do, and changes nothing in the home.
+    ///
+    /// # Errors
+    /// `owner_required` without a terminal, `wrong_passphrase`.
+    pub fn agree(&mut self, says: &str) -> Result<Agreed> {
+        match self.ask(&Request::Agree(says.to_owned()))? {
+            Reply::Agreed => Ok(Agreed(())),
             _ => Err(confused()),
         }
     }
@@ -168,6 +185,7 @@ impl Session {
                 Request::Copy(act) => self.copy(&act).map(Reply::Signed),
                 Request::Issue(new) => self.issue(&new).map(Reply::Issued),
                 Request::Decide(decision) => self.decide(&decision).map(Reply::Decided),
+                Request::Agree(says) => self.open(&[says]).map(|()| Reply::Agreed),
                 Request::Verify(anchors) => self.verify(&anchors).map(|verdict| Reply::Verified(Box::new(verdict))),
             };
             if parent.say(reply).is_err() {

@@ -101,7 +101,7 @@ impl Sender {
         })
     }
 
-    /// The connections by which an origin is reached.
+    /// The connections by which an origin is reached: those of its way.
     fn pool(&self, origin: &Origin, scope: AddressScope) -> &Client<Connector, Body> {
         match (&self.proxied, scope) {
             (Some((proxy, pool)), _) if proxy.takes(origin, scope) => pool,

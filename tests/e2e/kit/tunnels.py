@@ -1,4 +1,4 @@
-"""A proxy that makes tunnels (CONNECT), all of them to one port of loopback: what public names lead to in these proofs."""
+"""A proxy that makes tunnels (CONNECT), all of them to one port of loopback: where public names lead here."""
 
 from __future__ import annotations
 

@@ -13,7 +13,19 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 fn run(run: &Run) -> Result<String, Stop> {
-    wanted(run, &["gnome-keyring", "dbus", "dbus-bin", "libsecret-tools", "passwd", "tinyproxy-bin", "gh"])?;
+    wanted(
+        run,
+        &[
+            "gnome-keyring",
+            "dbus",
+            "dbus-bin",
+            "libsecret-tools",
+            "passwd",
+            "tinyproxy-bin",
+            "gh",
+            "default-jdk-headless",
+        ],
+    )?;
     proved(run, "e2e")
 }
 

@@ -1,4 +1,4 @@
-//! The file that makes one child trust one proxy: the roots it would trust anyway, and ours.
+//! The files that make one child trust one proxy: the roots it would trust anyway, and ours.
 
 use std::fs::{OpenOptions, Permissions};
 use std::io::Write;
@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use agentsecrets::{Error, ErrorCode, Result, platform_bundle};
 use tempfile::TempDir;
 
+use crate::proxy::with_roots;
 use crate::surroundings::of_caller;
 
 /// A folder that ends with the run. It holds certificates, never a key.
 pub(super) struct Bundle {
     _folder: TempDir,
     file: PathBuf,
+    java: PathBuf,
 }
 
 impl Bundle {
@@ -26,20 +28,26 @@ impl Bundle {
         let mut builder = tempfile::Builder::new();
         let folder =
             builder.prefix("agentsecrets-run-").permissions(Permissions::from_mode(0o700)).tempdir().map_err(cannot)?;
-        let file = folder.path().join("ca.pem");
-        let mut options = OpenOptions::new();
-        let mut writer = options.write(true).create_new(true).mode(0o600).open(&file).map_err(cannot)?;
-        let mut text = roots();
-        text.push(b'\n');
-        text.extend_from_slice(ours.as_bytes());
-        writer.write_all(&text).map_err(cannot)?;
-        Ok(Self { _folder: folder, file })
+        let (file, java) = (folder.path().join("ca.pem"), folder.path().join("ca.jks"));
+        let text = with_roots(roots(), ours);
+        new(&file, &text).map_err(cannot)?;
+        new(&java, &super::java::trust_store(&text)).map_err(cannot)?;
+        Ok(Self { _folder: folder, file, java })
     }
 
-    /// The file.
+    /// The certificates in PEM.
     pub(super) fn file(&self) -> &Path {
         &self.file
     }
+
+    /// The same as a trust store of Java's.
+    pub(super) fn java(&self) -> &Path {
+        &self.java
+    }
+}
+
+fn new(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text)
 }
 
 /// What the child would have trusted: its own variable's file, else the platform's.

@@ -2,9 +2,11 @@
 
 mod bundle;
 mod child;
+mod java;
 mod surroundings;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use agentsecrets::{Client, Error, ErrorCode, GrantInfo, Result, SecretName};
 use clap::Args;
@@ -53,12 +55,12 @@ impl Run {
         if names.is_empty() {
             output.warn("no secret is granted here; the command will find every request refused");
         }
-        let (authority, token) = (Authority::make()?, Token::make()?);
+        let (authority, token) = (Authority::make()?, Arc::new(Token::make()?));
         let bundle = Bundle::write(authority.pem())?;
         let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", 0))).map_err(|_| no_port())?;
         let port = listener.local_addr().map_err(|_| no_port())?.port();
         let surroundings =
-            Surroundings { port, token: token.text(), bundle: bundle.file(), names: &names, direct: &self.direct };
+            Surroundings { port, token: token.text(), bundle: &bundle, names: &names, direct: &self.direct };
         let variables = surroundings.variables(&grants);
         runtime.spawn(Forward::new(client, token, authority).accept(listener));
         let ended = child::run(&self.command, variables);

@@ -1,10 +1,11 @@
 //! What the child finds in its environment: the proxy, whom to trust, and names where values would have been.
 
 use std::ffi::OsString;
-use std::path::Path;
 
 use agentsecrets::{GrantInfo, SecretName, SecretRef};
 
+use super::bundle::Bundle;
+use super::java;
 use crate::surroundings::of_caller;
 
 /// The variables by which programs find a proxy.
@@ -29,7 +30,7 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 pub(super) struct Surroundings<'a> {
     pub(super) port: u16,
     pub(super) token: &'a str,
-    pub(super) bundle: &'a Path,
+    pub(super) bundle: &'a Bundle,
     pub(super) names: &'a [SecretName],
     pub(super) direct: &'a [String],
 }
@@ -43,8 +44,11 @@ impl Surroundings<'_> {
         let mut ours: Vec<(String, OsString)> = self.names.iter().filter_map(placeholder).collect();
         let proxy = format!("http://run:{}@127.0.0.1:{}", self.token, self.port);
         ours.extend(PROXY.map(|name| (name.to_owned(), proxy.clone().into())));
-        ours.extend(TRUST.map(|name| (name.to_owned(), self.bundle.into())));
-        ours.extend(["NO_PROXY", "no_proxy"].map(|name| (name.to_owned(), self.without_proxy(grants).into())));
+        ours.extend(TRUST.map(|name| (name.to_owned(), self.bundle.file().into())));
+        let without_proxy = self.without_proxy(grants);
+        let before = of_caller().iter().find(|(name, _)| name == java::OPTIONS).map(|(_, options)| options);
+        ours.push((java::OPTIONS.to_owned(), java::options(before, self.port, self.bundle.java(), &without_proxy)));
+        ours.extend(["NO_PROXY", "no_proxy"].map(|name| (name.to_owned(), without_proxy.clone().into())));
         ours.push(("NODE_USE_ENV_PROXY".to_owned(), "1".into()));
         let kept = of_caller().iter().filter(|(name, _)| !ours.iter().any(|(own, _)| name == own.as_str())).cloned();
         kept.chain(ours.iter().map(|(name, value)| (name.into(), value.clone()))).collect()
