@@ -7,8 +7,9 @@ use crate::suites::{Suite, built, minutes};
 
 pub(super) const SUITE: Suite = Suite {
     name: "e2e",
-    proves: "prompts counted at a terminal, one broker for three languages, its end, the keychain as the default home",
-    budget: minutes(1),
+    proves: "prompts counted at a terminal, one broker for three languages, its end, the keychain as the default home, \
+             programs as they are (Python, Node, git, gh, Java) through run, a tinyproxy as the way out",
+    budget: minutes(2),
     run,
 };
 
