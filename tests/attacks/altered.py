@@ -18,6 +18,8 @@ def add_to(suite: Suite) -> None:
 
 def altered(world: World, ground: Ground) -> bool:
     home = ground.home
+    if ground.walled:
+        return ground.cannot(*(["/usr/bin/touch", str(home.folder / name)] for name in FILES))
     older = read(ground)
     home.owner("project", "create", "later").good()
     # Seen once, so that the newest is what the pin knows.

@@ -54,8 +54,7 @@ def moved(world: World, ground: Ground, plans: dict[str, list[list[str]]], work:
     def there() -> str:
         names = Names(plans)
         try:
-            if ground.level == "passphrase":
-                home.owner("unlock").good()
+            ground.wake()
             return work(names)
         finally:
             home.stop()
@@ -65,8 +64,7 @@ def moved(world: World, ground: Ground, plans: dict[str, list[list[str]]], work:
     try:
         return apart(folder, there)
     finally:
-        if ground.level == "passphrase":
-            home.owner("unlock").good()
+        ground.wake()
 
 
 def _leave(folder: Path) -> None:

@@ -47,8 +47,8 @@ class Scene:
 
     def __init__(self, world: World, ground: Ground) -> None:
         self.world, self.home, self.ground = world, ground.home, ground
-        self.looker = world.account(f"w{ground.level[0]}")
-        self.api = Upstream(world, world.account(f"v{ground.level[0]}"))
+        self.looker = world.account(f"w{len(world.accounts)}")
+        self.api = Upstream(world, world.account(f"v{len(world.accounts)}"))
         self.home.trust(self.api)
         # A query parameter too: the only place that a page can fill without a header of its own.
         self.home.owner("allow", "TOKEN", self.api.origin, "--slot", "bearer", "--slot", "query:key").good()

@@ -53,7 +53,7 @@ def printenv(world: World, ground: Ground) -> bool:
         ["/bin/cat", "/proc/self/environ"],
     ]
     done = ground.run(["-c", SPAWN], {"client": ground.client, "commands": commands, "secrets": ["TOKEN"]}).good()
-    wanted = "needs_broker" if ground.level == "in-process" else "command_not_allowed"
+    wanted = "needs_broker" if ground.level == "in-process" else "not_shared" if ground.walled else "command_not_allowed"
     demand(set(done.out.decode().split()) == {wanted}, f"{ground.level}: `spawn` is refused: {done.text[-300:]}")
     if ground.level == "in-process":
         return True
@@ -61,10 +61,10 @@ def printenv(world: World, ground: Ground) -> bool:
         for secret in ([], ["--secret", "TOKEN"], ["--secret", "OTHER"]):
             done = ground.cli("env", *secret, "--json", "--", *words)
             ground.keeps(done.out + done.err, "what `env` printed")
-            demand(
-                done.code == 3 and b"_not_allowed" in done.out,
-                f"{ground.level}: `env -- {words[0]}` is refused: {done.text[-300:]}",
-            )
+            refused = done.code == 3 and (b"not_shared" if ground.walled else b"_not_allowed") in done.out
+            demand(refused, f"{ground.level}: `env -- {words[0]}` is refused: {done.text[-300:]}")
+    if ground.walled:
+        return True
     door = plain("DOOR")
     home.store("DOOR", door.value)
     granted = ["/usr/bin/printenv", "DOOR"]
@@ -85,6 +85,11 @@ def guessed(world: World, ground: Ground) -> bool:
         text = json.dumps({"protocolVersion": 1, "provider": provider, "ids": ids}).encode()
         return dict(json.loads(ground.cli("exec", value=text).good().out))
 
+    if ground.walled:
+        text = json.dumps({"protocolVersion": 1, "provider": "openclaw", "ids": list(GUESSES)}).encode()
+        done = ground.cli("exec", "--json", value=text)
+        demand(done.code == 3 and b"not_shared" in done.out, f"{ground.level}: there is no such door: {done.text[-200:]}")
+        return True
     for provider in ("openclaw", "anybody", "default"):
         said = ask(provider, list(GUESSES))
         demand(said["values"] == {} and set(said["errors"]) == set(GUESSES), f"{ground.level}: nothing is given to {provider}")
@@ -118,12 +123,11 @@ def change(world: World, ground: Ground) -> bool:
     before = _state(ground)
     for words, value in commands:
         done = ground.cli(words[0], "--json", *words[1:], value=value)
-        demand(
-            done.code == 3 and b"owner_required" in done.out,
-            f"{ground.level}: `{' '.join(words[:2])}` is refused: {done.text[-200:]}",
-        )
-    wrong = home.owner(*commands[0][0], passphrase="not the passphrase of this home")
-    demand(wrong.code == 3, f"{ground.level}: a wrong passphrase is none: {wrong.text[-200:]}")
+        refused = done.code == 3 and (b"not_shared" if ground.walled else b"owner_required") in done.out
+        demand(refused, f"{ground.level}: `{' '.join(words[:2])}` is refused: {done.text[-200:]}")
+    if not ground.walled:
+        wrong = home.owner(*commands[0][0], passphrase="not the passphrase of this home")
+        demand(wrong.code == 3, f"{ground.level}: a wrong passphrase is none: {wrong.text[-200:]}")
     demand(_state(ground) == before, f"{ground.level}: nothing was changed")
     ground.refused({"destination_not_allowed"}, {"url": world.elsewhere.url("/echo"), "bearer": "TOKEN"})
     home.owner("project", "create", "third").good()
@@ -145,16 +149,16 @@ def project(world: World, ground: Ground) -> bool:
     for path in (clone, clone / ".agentsecrets", clone / ".agentsecrets/project.json"):
         ground.agent.own(path)
     listed = ground.agent.run([world.cli, "secrets", "list", "--json"], env=ground.variables, cwd=clone)
-    demand(
-        listed.code == 3 and b"project_not_linked" in listed.out,
-        f"{ground.level}: not even names are listed: {listed.text[-200:]}",
-    )
+    calls = [{"url": upstream.url("/echo"), "bearer": "TOKEN"} for upstream in (world.elsewhere, world.upstream)]
     world.elsewhere.forget()
-    for url in (world.elsewhere.url("/echo"), world.upstream.url("/echo")):
-        (said,) = ground.calls({"url": url, "bearer": "TOKEN"}, cwd=clone)
-        demand(
-            said["code"] == "project_not_linked", f"{ground.level}: the file chooses nothing: {said['code'] or said['status']}"
-        )
+    codes = [outcome["code"] or outcome["status"] for outcome in ground.calls(*calls, cwd=clone)]
+    if ground.walled:
+        # The file is not even sent: the project is the agent's own, in which it is as before.
+        demand(listed.code == 0 and codes == ["destination_not_allowed", 200], f"the file chooses nothing: {codes}")
+    else:
+        refused = listed.code == 3 and b"project_not_linked" in listed.out
+        demand(refused, f"{ground.level}: not even names are listed: {listed.text[-200:]}")
+        demand(codes == ["project_not_linked"] * 2, f"{ground.level}: the file chooses nothing: {codes}")
     demand(not world.elsewhere.received(), "nothing was sent")
     ground.control()
     return True

@@ -25,6 +25,9 @@ CALLER = Path(__file__).resolve().parent / "caller.py"
 class Ground:
     """What is stored and granted is the same at every level."""
 
+    # Whether the agent is another user than the one whose home it is.
+    walled = False
+
     def __init__(self, world: World, level: str, account: Account | None = None, keyring: Keyring | None = None) -> None:
         self.world = world
         self.level = level
@@ -62,6 +65,13 @@ class Ground:
         done = self.run([str(self.world.file(CALLER))], {"client": self.client, "calls": calls}, cwd)
         self.keeps(done.out + done.err, "what the agent was given")
         return list(json.loads(done.good().out.splitlines()[-1]))
+
+    def wake(self) -> None:
+        """A broker that serves, after it was stopped: by the owner, where the agent cannot start one."""
+        if self.level == "passphrase":
+            self.home.owner("unlock").good()
+        elif self.walled:
+            self.home.broker()
 
     def cli(self, *words: str, value: bytes = b"") -> Done:
         """Run a command as the agent does."""
@@ -103,6 +113,10 @@ class Ground:
         for call, outcome in zip(calls, self.calls(*calls), strict=True):
             shown = {name: what for name, what in call.items() if name != "body"}
             demand(outcome["code"] in codes, f"{self.level}: {shown} is refused, not {outcome['code'] or outcome['status']}")
+
+    def cannot(self, *commands: list[str]) -> bool:
+        """Whether the agent runs each of them in vain."""
+        raise NotImplementedError(f"at {self.level} the agent is the home's own user: {commands}")
 
     def control(self) -> None:
         """A call inside the grant is made, and its value arrives."""

@@ -12,6 +12,7 @@ from ground import Ground, across
 from kit.canary import plain
 from kit.report import Suite, demand
 from kit.terminal import Terminal
+from walled import Walled
 from world import HERE, World
 
 
@@ -43,6 +44,10 @@ def relayed(world: World, ground: Ground) -> Iterator[Path]:
 
 def heard(world: World, ground: Ground) -> bool:
     """It hears names, places and redacted answers; and it can make no call that its user could not make anyway."""
+    if isinstance(ground, Walled):
+        # Neither the owner's socket nor the shared one can be moved, and none can be put beside it.
+        places = (ground.folder / "probe", ground.home.folder / "run/probe", ground.socket, ground.home.folder / "run/broker.sock")
+        return ground.cannot(*(["/usr/bin/touch", str(place)] for place in places[:2]), *(["/bin/rm", str(place)] for place in places[2:]))
     world.upstream.forget()
     with relayed(world, ground) as log:
         for path in ("/echo", "/echo/encoded?as=base64", "/sse?events=3&echo=1"):
@@ -98,6 +103,8 @@ def typed(world: World, ground: Ground) -> bool:
 def rolled_back(world: World, ground: Ground) -> bool:
     """The owner's home as it was before something was denied is put back, pin, log and all, while no broker runs."""
     home, agent = ground.home, world.agent
+    if ground.walled:
+        return ground.cannot(["/bin/ls", str(home.folder)], ["/bin/cp", "-a", str(home.folder), str(ground.agent.folder)])
     url = world.upstream.url("/echo")
     home.stop()
     kept = agent.folder / f"kept-{ground.level}"

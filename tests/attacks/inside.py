@@ -32,10 +32,10 @@ def search(world: World, ground: Ground) -> bool:
     sentinel = plain("SENTINEL")
     agent.write(".env", b"STRIPE_KEY=" + sentinel.value)
     agent.write(".bash_history", b"export KEY=" + base64.b64encode(sentinel.value) + b"\n# " + sentinel.value.hex().encode())
-    target = world.plain("hold", b"nothing", env={**agent.environment, "KEY": sentinel.value.decode()})
+    target = world.plain("hold", b"nothing", agent, env={**agent.environment, "KEY": sentinel.value.decode()})
     needles = [sentinel.value, base64.b64encode(sentinel.value), sentinel.value.hex().encode(), *ground.search.needles]
-    users = str(os.getuid() if agent.uid is None else agent.uid)
-    folders = [str(agent.folder), "/tmp", "/var/tmp", "/dev/shm"]
+    users = ",".join(str(os.getuid() if account.uid is None else account.uid) for account in (agent, ground.home.account))
+    folders = [str(agent.folder), str(ground.home.folder), "/tmp", "/var/tmp", "/dev/shm"]
     text = json.dumps([needle.hex() for needle in needles]).encode() + b"\n"
     with ground.working():
         done = agent.run([world.tool, str(world.file(HERE / "seeker.py")), users, *folders], text, timeout=120).good()
@@ -57,10 +57,12 @@ def search(world: World, ground: Ground) -> bool:
 def scanned(world: World, ground: Ground, language: str, client: dict[str, str]) -> bool:
     """A plugin looks for the shape of a key in the process that it is in. It says by hash what it found."""
     urls = [world.upstream.url(path) for path in ("/echo", "/echo/encoded?as=raw", "/bytes?n=64k")]
-    plan = {"client": client, "urls": urls, "stream": world.upstream.url("/sse?events=100&interval_ms=50&echo=1")}
+    plan: dict[str, Any] = {"client": client, "urls": urls, "stream": world.upstream.url("/sse?events=100&interval_ms=50&echo=1")}
     if language == "python":
         done = ground.run([str(world.file(HERE / "scan.py"))], plan).good()
     else:
+        if "agent_token" in client:
+            plan["client"] = {"broker": client["broker"], "agentToken": client["agent_token"]}
         words = [world.node(ground.agent), str(world.file(HERE / "scan.cjs")), str(world.node_package())]
         done = ground.agent.run(words, json.dumps(plan).encode() + b"\n", cwd=ground.directory, timeout=120).good()
     ground.keeps(done.out + done.err, "what the plugin told")
@@ -74,6 +76,10 @@ def scanned(world: World, ground: Ground, language: str, client: dict[str, str])
 def opened(world: World, ground: Ground) -> bool:
     """The attacker starts an engine of his own over the user's home, and reads his own memory."""
     own = {"home": str(ground.home.folder), "isolation": "in-process"}
+    if ground.walled:
+        own["unlock"] = f"file:{ground.home.use_key}"
+        demand(one_call(world, ground, own) != "200", f"{ground.level}: the home is closed to an engine of another user")
+        return ground.cannot(["/bin/cat", str(ground.home.use_key)], ["/bin/ls", str(ground.home.folder)])
     if ground.level != "passphrase":
         return scanned(world, ground, "python", {**own, "unlock": f"file:{ground.home.use_key}"})
     demand(scanned(world, ground, "python", own), "without the passphrase there is nothing to find")

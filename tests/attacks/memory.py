@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, across
+from kit.account import Account
 from kit.canary import Canary, Search, plain
 from kit.home import Home
 from kit.report import NotRun, Suite, demand
@@ -151,24 +152,25 @@ def closed(world: World, ground: Ground) -> bool:
         verdict = world.attack(way, target.pid, [control.value])
         demand(verdict["opened"] and (verdict["found"] or way == "descriptors"), f"control: {way} reads a plain program")
     end(target)
-    home.cli("lock").good()
-    home.owner("unlock").good()
+    if not ground.walled:
+        home.cli("lock").good()
+        home.owner("unlock").good()
     brokers = [home.broker()]
-    tried(world, ways, brokers[0], needles)
-    if ground.level != "passphrase":
+    tried(world, ways, brokers[0], needles, ground.agent)
+    if ground.level == "broker":
         home.stop()
         ground.control()
         brokers.append(home.broker())
         demand(brokers[0] != brokers[1], "a call starts another broker")
-        tried(world, ways, brokers[1], needles)
+        tried(world, ways, brokers[1], needles, ground.agent)
     if "gcore" not in ways:
         raise NotRun("gdb is not installed; every other way was refused")
     return True
 
 
-def tried(world: World, ways: list[str], pid: int, needles: list[bytes]) -> None:
+def tried(world: World, ways: list[str], pid: int, needles: list[bytes], by: Account) -> None:
     for way in ways:
-        verdict = world.attack(way, pid, needles)
+        verdict = world.attack(way, pid, needles, by)
         demand(not verdict["opened"] and not verdict["found"], f"{way} on the broker is refused")
 
 

@@ -42,7 +42,7 @@ def rebound(world: World, ground: Ground) -> bool:
 
 def play(world: World, ground: Ground, names: Names) -> str:
     """In a network of its own a public address is this machine's too, and so is its private network."""
-    account, home = world.account(f"d{ground.level[0]}"), ground.home
+    account, home = world.account(f"d{len(world.accounts)}"), ground.home
     words = ["--http1", *(word for name in (PUBLIC, *PLANS) for word in ("--name", name))]
     public = Upstream(world, account, "--bind", f"{PUBLIC}:0", *words, address=PUBLIC)
     inner = Upstream(world, account, "--bind", f"{INNER}:{public.port}", *words, address=INNER)

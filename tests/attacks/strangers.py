@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ground import Ground, across
+from inside import one_call
 from kit.account import Account
 from kit.canary import plain
 from kit.home import Home
@@ -21,6 +22,7 @@ def add_to(suite: Suite) -> None:
     suite.proof("a loosened socket folder is refused")(loosened)
     across(suite, "forged PID", client)
     across(suite, "second user: files, memory, socket", outside)
+    across(suite, "stranger at the shared socket", tokenless)
 
 
 def pose(world: World, account: Account, path: str) -> subprocess.Popen[bytes]:
@@ -104,7 +106,7 @@ def client(world: World, ground: Ground) -> bool:
     """A client of another user says that it is the user's own process: the kernel knows better."""
     home, url = ground.home, world.upstream.url("/echo")
     demand(home.call(url, "--bearer", "TOKEN").code == 0, "a broker runs")
-    stranger, pid = world.stranger(f"z{ground.level[0]}"), home.broker()
+    stranger, pid = world.stranger(f"z{len(world.accounts)}"), home.broker()
     run = home.folder / "run"
     program = str(world.file(HERE / "client.py"))
     world.upstream.forget()
@@ -140,7 +142,7 @@ def opened(world: World, home: Home) -> Iterator[None]:
 
 def outside(world: World, ground: Ground) -> bool:
     """While an agent works, another user searches what he can read, and tries its memory, the broker's and the socket."""
-    stranger, home = world.stranger(f"o{ground.level[0]}"), ground.home
+    stranger, home = world.stranger(f"o{len(world.accounts)}"), ground.home
     kept = plain("KEPT")
     stranger.write("kept", kept.value)
     text = json.dumps([needle.hex() for needle in [kept.value, *ground.search.needles]]).encode() + b"\n"
@@ -162,3 +164,20 @@ def outside(world: World, ground: Ground) -> bool:
     mine = [place for place, seen in found.items() if 0 in seen]
     demand(len(mine) == 1 and mine[0].endswith("/kept"), f"control: the stranger finds what is his own: {mine}")
     return len(found) == 1
+
+
+def tokenless(world: World, ground: Ground) -> bool:
+    """Another user who reaches the socket, without a token and with one that he made up."""
+    kept = ground.agent, ground.directory, ground.variables
+    world.upstream.forget()
+    ground.agent = world.stranger(f"t{len(world.accounts)}")
+    ground.directory, ground.variables = ground.agent.folder, {}
+    try:
+        for token in ({}, {"agent_token": "as_" + "x" * 40}, {"agent_token": ground.client["agent_token"][:-1] + "x"}):
+            said = one_call(world, ground, {"broker": ground.client["broker"], **token})
+            demand(said in ("agent_required", "agent_token_invalid"), f"{ground.level}: the stranger is refused: {said}")
+    finally:
+        ground.agent, ground.directory, ground.variables = kept
+    demand(not world.upstream.received(), f"{ground.level}: and nothing arrives")
+    ground.control()
+    return True

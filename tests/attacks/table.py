@@ -16,6 +16,8 @@ LEVELS = {
     "`in-process`": "in-process",
     "`broker`, keychain or file": "broker",
     "`broker`, passphrase": "passphrase",
+    "`broker-shared`": "broker-shared",
+    "`broker-system`": "broker-system",
 }  # fmt: skip
 
 # What has to be tried, whatever else is.
@@ -34,7 +36,7 @@ class Table:
 
     def __init__(self) -> None:
         self.said: dict[str, dict[str, str]] = {}
-        self.rooms: dict[str, str] = {}
+        self.rooms: list[tuple[str, str]] = []
         self.found: dict[tuple[str, str], bool] = {}
         columns: list[str] = []
         for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
@@ -48,15 +50,15 @@ class Table:
 
     def _read(self, cells: list[str], columns: list[str]) -> None:
         row = cells[0].split("**")[1]
-        demand(row not in self.said, f"the table has one row `{row}`")
+        said = self.said.setdefault(row, {})
         demand(len(cells) == len(columns) + 2, f"the row `{row}` has a cell for each level and one for the proof")
-        self.rooms[row] = cells[-1].strip("`")
-        self.said[row] = {}
+        self.rooms.append((row, cells[-1].strip("`")))
         for level, cell in zip(columns, cells[1:-1], strict=True):
             begins = _CELL.match(cell)
             demand(begins, f"the cell of `{row}` at {level} begins with held, not held or –")
+            demand(level not in said, f"the table says once what becomes of `{row}` at {level}")
             assert begins is not None
-            self.said[row][level] = begins[1].strip("*")
+            said[level] = begins[1].strip("*")
 
     def levels(self, row: str) -> list[str]:
         """The levels at which a row says something."""
@@ -75,7 +77,7 @@ class Table:
         """Return the cells that no attack stood behind."""
         for wanted in WANTED:
             demand(any(row.startswith(wanted) for row in self.said), f"the attack table has a row for: {wanted}")
-        for row, room in self.rooms.items():
+        for row, room in self.rooms:
             path = ROOMS / room
             demand(path.is_file(), f"`{row}` names a room of tests/attacks: {room}")
             demand(row in path.read_text(encoding="utf-8"), f"{room} names the attack `{row}`")

@@ -17,7 +17,9 @@ from kit.report import NotRun, demand
 from kit.stage import Stage
 from kit.upstream import Upstream
 from table import Table
+from walled import Walled
 
+WALLS = ("broker-shared",)
 HERE = Path(__file__).resolve().parent
 
 
@@ -47,7 +49,7 @@ class World(Stage):
     def ground(self, level: str) -> Ground:
         """The home and agent of a level, made once."""
         if level not in self._grounds:
-            self._grounds[level] = Ground(self, level)
+            self._grounds[level] = (Walled if level in WALLS else Ground)(self, level)
         return self._grounds[level]
 
     def keychain(self, level: str) -> Ground:
@@ -70,9 +72,9 @@ class World(Stage):
         done = (by or self.agent).run([self.tool, str(self.attacker), way, str(pid)], text, timeout=240)
         return json.loads(done.good().out.splitlines()[-1])
 
-    def plain(self, what: str, kept: bytes, **options: Any) -> subprocess.Popen[bytes]:
+    def plain(self, what: str, kept: bytes, by: Account | None = None, **options: Any) -> subprocess.Popen[bytes]:
         """A plain program of the agent's that keeps something in its memory."""
-        process = self.agent.start(
+        process = (by or self.agent).start(
             [self.tool, str(self.victim), what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, **options
         )
         assert process.stdin is not None and process.stdout is not None
