@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use agentsecrets::broker::{Finish, Look, Service, check_peer, socket_address};
+use agentsecrets::broker::{Finish, Look, Service, check_peer, raise_open_files, socket_address};
 use agentsecrets::{Engine, Error, ErrorCode, Result};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, watch};
 
-use super::serving::{SHORT_OF_DESCRIPTORS, Serving};
+use super::serving::{Room, SHORT_OF_DESCRIPTORS, Serving};
 use super::shares::Shares;
 
 /// The sockets, and the connections that came in over them.
@@ -40,7 +40,7 @@ impl Listener {
         let (open, all_gone) = mpsc::channel(1);
         let (looks, looked) = mpsc::unbounded_channel::<Look>();
         let service = Service::new(Arc::clone(&engine), finish).with_shares(looks);
-        let serving = Serving { service, closing: watch::Sender::new(false), open };
+        let serving = Serving { service, closing: watch::Sender::new(false), open, room: Room::of(raise_open_files()) };
         let mut shares = Shares::new(engine, serving.clone());
         shares.look();
         let shares = tokio::spawn(shares.keep(looked));
@@ -53,7 +53,10 @@ impl Listener {
             match self.socket.accept().await {
                 Ok((stream, _)) if check_peer(stream.as_fd()).is_ok() => self.serving.spawn(stream, ()),
                 Ok(_) => tracing::warn!("a process of another user was turned away"),
-                Err(_) => tokio::time::sleep(SHORT_OF_DESCRIPTORS).await,
+                Err(why) => {
+                    tracing::warn!("no connection can be taken: {}", why.kind());
+                    tokio::time::sleep(SHORT_OF_DESCRIPTORS).await;
+                }
             }
         }
     }

@@ -4,10 +4,13 @@
 //! another thread, and dropping the call closes the socket, which is how the broker learns of a cancellation.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -17,7 +20,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use super::peer::{check_peer, socket_address};
+use super::peer::{check_peer, short_of_descriptors, socket_address};
 use super::protocol::{TAIL, TailHeader};
 use super::shared::SharedSocket;
 use crate::call::Body;
@@ -26,6 +29,9 @@ use crate::response::{SafeBody, Tail};
 
 /// How many idle connections are kept; more would only hold descriptors of a broker that is idle too.
 const MAX_IDLE: usize = 64;
+/// How long a full queue before the broker is waited for, and how often it is looked at.
+const QUEUE_LIMIT: Duration = Duration::from_secs(10);
+const QUEUE_PAUSE: Duration = Duration::from_millis(2);
 /// The most header lines of an answer: over HTTP/2 an upstream may send hundreds.
 const MAX_HEADERS: usize = 1024;
 
@@ -44,6 +50,45 @@ impl Drop for Connection {
         if self.pid == std::process::id() {
             // SAFETY: `driver` keeps the descriptor open, and is dropped after this.
             unsafe { libc::shutdown(self.socket, libc::SHUT_RDWR) };
+        }
+    }
+}
+
+/// Why there is no connection.
+pub(crate) enum Unopened {
+    /// Nobody listens: a broker may be started.
+    Absent(Error),
+    /// Somebody may, and cannot be reached.
+    Failed(Error),
+}
+
+impl From<Error> for Unopened {
+    fn from(why: Error) -> Self {
+        Self::Failed(why)
+    }
+}
+
+impl Unopened {
+    pub(crate) fn into_error(self) -> Error {
+        let (Self::Absent(why) | Self::Failed(why)) = self;
+        why
+    }
+}
+
+/// Connects, and waits its turn where many do at once.
+async fn dial(address: &Path) -> Result<UnixStream, Unopened> {
+    let started = Instant::now();
+    loop {
+        match UnixStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            // The queue before the broker is full; it is emptied as fast as the broker takes connections.
+            Err(why) if why.raw_os_error() == Some(libc::EAGAIN) && started.elapsed() < QUEUE_LIMIT => {
+                tokio::time::sleep(QUEUE_PAUSE).await;
+            }
+            Err(why) if matches!(why.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                return Err(Unopened::Absent(gone(&why)));
+            }
+            Err(why) => return Err(short_of_descriptors(&why).unwrap_or_else(|| gone(&why)).into()),
         }
     }
 }
@@ -67,11 +112,14 @@ impl Unsent {
 
 impl Connection {
     /// To the private socket of a home, where this user's own broker listens.
-    pub(crate) async fn open(socket: &std::path::Path) -> Result<Self> {
-        let (address, _folder) = socket_address(socket)?;
-        let stream = UnixStream::connect(&address).await.map_err(|why| gone(&why))?;
+    pub(crate) async fn open(socket: &Path) -> Result<Self, Unopened> {
+        let (address, _folder) = socket_address(socket).map_err(|why| match socket.parent() {
+            Some(folder) if !folder.exists() => Unopened::Absent(why),
+            _ => Unopened::Failed(why),
+        })?;
+        let stream = dial(&address).await?;
         check_peer(stream.as_fd())?;
-        Self::over(stream).await
+        Ok(Self::over(stream).await?)
     }
 
     /// To a shared socket.

@@ -9,7 +9,7 @@ use http::{Request, Response as HttpResponse, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
-use super::connection::{Connection, LinkBody, Pool, Unsent};
+use super::connection::{Connection, LinkBody, Pool, Unopened, Unsent};
 use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH, TAIL,
     TailHeader, broken, json_header, read_error,
@@ -194,11 +194,11 @@ impl Link {
         };
         match Connection::open(socket).await {
             Ok(connection) => Ok(connection),
-            Err(error) if error.code() == ErrorCode::BrokerUnavailable && error.retryable() => {
+            Err(Unopened::Absent(_)) => {
                 launch.start().await?;
-                Connection::open(socket).await
+                Connection::open(socket).await.map_err(Unopened::into_error)
             }
-            Err(error) => Err(error),
+            Err(Unopened::Failed(why)) => Err(why),
         }
     }
 

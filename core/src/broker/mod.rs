@@ -17,6 +17,7 @@ mod serve;
 mod shared;
 mod start;
 
+pub use crate::release::raise_open_files;
 pub(crate) use door::Door;
 pub(crate) use link::Link;
 pub use peer::{check_peer, socket_address};

@@ -81,7 +81,9 @@ pub fn socket_address(path: &Path) -> Result<(PathBuf, Option<File>)> {
         .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(folder)
         .map_err(|why| {
-            Error::new(ErrorCode::BrokerUnavailable, format!("the broker's folder cannot be opened: {why}"))
+            short_of_descriptors(&why).unwrap_or_else(|| {
+                Error::new(ErrorCode::BrokerUnavailable, format!("the broker's folder cannot be opened: {why}"))
+            })
         })?;
     let found = open.metadata().map_err(|_| stranger("the broker's folder cannot be read"))?;
     // SAFETY: geteuid has no preconditions.
@@ -93,6 +95,15 @@ pub fn socket_address(path: &Path) -> Result<(PathBuf, Option<File>)> {
     }
     let short = PathBuf::from(format!("/proc/self/fd/{}", open.as_fd().as_raw_fd())).join(name);
     Ok((short, Some(open)))
+}
+
+/// The error of a process that has as many open files as it may.
+pub(super) fn short_of_descriptors(why: &std::io::Error) -> Option<Error> {
+    let short = matches!(why.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
+    short.then(|| {
+        let why = "this process has no descriptor left for a connection to the broker";
+        Error::new(ErrorCode::BrokerUnavailable, why).with_hint("ulimit -n 65536  # or fewer calls at once")
+    })
 }
 
 fn stranger(why: &'static str) -> Error {

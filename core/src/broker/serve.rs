@@ -25,7 +25,7 @@ use crate::call::{Auth, Style};
 use crate::control::{Ask, Question, SetRequest, WireError};
 use crate::engine::Engine;
 use crate::engine::gate::{Gate, Peer};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorCode, Result};
 use crate::release::DoorRequest;
 use crate::resolve::{SecretInput, in_background};
 use crate::response::{Response, SafeBody};
@@ -45,6 +45,8 @@ pub struct Service {
     finish: tokio::sync::mpsc::UnboundedSender<Finish>,
     looks: Option<tokio::sync::mpsc::UnboundedSender<Look>>,
     peer: Peer,
+    /// How many connections there are at most, where this is one more.
+    full: Option<usize>,
 }
 
 /// A word that the shared sockets are to be looked at again; it is answered when that is done.
@@ -54,7 +56,7 @@ impl Service {
     /// A service over `engine`, that says on `finish` when the broker is told to end.
     #[must_use]
     pub fn new(engine: Arc<Engine>, finish: tokio::sync::mpsc::UnboundedSender<Finish>) -> Self {
-        Self { engine, finish, looks: None, peer: Peer::default() }
+        Self { engine, finish, looks: None, peer: Peer::default(), full: None }
     }
 
     /// The same service, that says on `looks` when shares may have changed.
@@ -75,6 +77,12 @@ impl Service {
         Self { peer: Peer { pid: peer_pid(socket), gate: self.peer.gate.clone() }, ..self.clone() }
     }
 
+    /// The same service on a connection too many: questions are answered, and calls refused.
+    #[must_use]
+    pub fn without_room(self, most: usize) -> Self {
+        Self { full: Some(most), ..self }
+    }
+
     /// Answers one request; an error is an answer too.
     pub async fn answer(&self, request: Request<Incoming>) -> HttpResponse<AnswerBody> {
         if matches!(self.peer.gate, Gate::Share { .. }) {
@@ -91,6 +99,7 @@ impl Service {
     }
 
     async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
+        self.full.map_or(Ok(()), |most| Err(too_many(most)))?;
         let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
         let buffered = call.buffered;
@@ -250,6 +259,12 @@ fn assembled(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> HttpRe
     *answer.status_mut() = status;
     *answer.headers_mut() = headers;
     answer
+}
+
+fn too_many(most: usize) -> Error {
+    let why = format!("the broker has {most} connections, as many as its limit of open files allows");
+    Error::new(ErrorCode::BrokerUnavailable, why)
+        .with_hint("raise the hard limit (ulimit -Hn), then: agentsecrets broker stop")
 }
 
 fn refusal(error: &Error) -> HttpResponse<AnswerBody> {

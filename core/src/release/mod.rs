@@ -3,7 +3,7 @@
 //! Each asks for a human's grant first, and each discloses: whoever may read the process that was given a value has it.
 //! `pin` is what the owner saw of a command, `interpreter` which commands cannot be pinned, `process` the child and its
 //! life, `pump` its output on the way through the scanner, `exec_provider` the answer of a provider, `message` what is
-//! said over the socket.
+//! said over the socket, `open_files` how many files it may open.
 //!
 //! The other way round, `manager` asks another manager for a value, in a child of the same kind, and `answer` reads it.
 
@@ -14,6 +14,7 @@ pub(crate) mod fuzz;
 mod interpreter;
 mod manager;
 mod message;
+mod open_files;
 mod pin;
 mod process;
 mod pump;
@@ -23,6 +24,7 @@ mod surroundings;
 pub(crate) use exec_provider::{ExecAnswer, write_answer};
 pub(crate) use manager::{NoAnswer, Question};
 pub(crate) use message::{DoorRequest, Event, Order, Terminal};
+pub use open_files::raise_open_files;
 pub(crate) use pin::{Ready, pin_command};
 pub(crate) use process::{Finished, Launch, run, tell};
 pub(crate) use running::Running;

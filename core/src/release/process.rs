@@ -163,6 +163,7 @@ fn become_child(files: &[i32], directory: i32, terminal: bool, parent: u32) -> s
                 (0..3).any(|stream| libc::isatty(stream) == 1 && libc::ioctl(stream, libc::TIOCSCTTY as _, 0) == 0);
             done(if controlling { 0 } else { -1 })?;
         }
+        super::open_files::give_back()?;
         done(libc::fchdir(directory))?;
         for file in files {
             done(libc::fcntl(*file, libc::F_SETFD, 0))?;

@@ -102,6 +102,10 @@ async fn first_open(addresses: &[SocketAddr]) -> Result<TcpStream, Problem> {
         match tokio::time::timeout(limit, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(why)) if why.kind() == std::io::ErrorKind::ConnectionRefused => last = "refused the connection",
+            Ok(Err(why)) if matches!(why.raw_os_error(), Some(libc::EMFILE | libc::ENFILE)) => {
+                let problem = Problem::passing("needs a connection, and no descriptor is left for it");
+                return Err(Problem { hint: Some("agentsecrets doctor"), ..problem });
+            }
             Ok(Err(_)) => last = "has an address that cannot be reached",
             Err(_) => last = "did not answer",
         }

@@ -6,6 +6,9 @@ use super::Check;
 use crate::args::Place;
 use crate::commands::session::Session;
 
+/// Fewer open files than this are told of.
+const FEW_FILES: u64 = 4096;
+
 pub(super) fn checks(home: &Home) -> Vec<Check> {
     let asked = Session::open(&Place::default()).and_then(|session| {
         let status = session.wait(session.client.status())?;
@@ -20,6 +23,7 @@ pub(super) fn checks(home: &Home) -> Vec<Check> {
     checks.extend(store_and_policy(&status));
     checks.extend(status.egress.as_ref().map(egress));
     checks.extend([audit(home, anchor.as_ref()), memory(&status), core_dumps(status.broker_pid)]);
+    checks.extend(status.broker_pid.and_then(open_files));
     checks
 }
 
@@ -114,11 +118,30 @@ fn memory(status: &Status) -> Check {
     Check::warn(name, message, "ulimit -l unlimited && agentsecrets broker stop")
 }
 
+/// How many calls the broker's limit of open files has room for: each needs up to three. Nothing where the system does not say.
+fn open_files(broker: u32) -> Option<Check> {
+    let name = "open files";
+    let said = limit_in(broker, "Max open files")?;
+    Some(match said.parse::<u64>() {
+        Ok(files) if files < FEW_FILES => {
+            let message = format!("the broker may have {files}, which is room for about {} calls at once", files / 3);
+            Check::warn(name, message, "raise the hard limit (ulimit -Hn), then: agentsecrets broker stop")
+        }
+        _ => Check::ok(name, format!("the broker may have {said}")),
+    })
+}
+
+/// The soft limit of another process, by its name in `/proc`.
+fn limit_in(process: u32, limit: &str) -> Option<String> {
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix(limit))?;
+    line.split_whitespace().next().map(str::to_owned)
+}
+
 fn core_dumps(broker: Option<u32>) -> Check {
     let name = "core dumps";
-    let limits = broker.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/limits")).ok());
-    let said = limits.as_deref().and_then(|text| text.lines().find(|line| line.starts_with("Max core file size")));
-    match said.map(|line| line.split_whitespace().nth(4) == Some("0")) {
+    let said = broker.and_then(|pid| limit_in(pid, "Max core file size"));
+    match said.map(|soft| soft == "0") {
         Some(true) => Check::ok(name, "off in the broker and here"),
         Some(false) => Check::fail(name, "the broker would write one", "agentsecrets broker stop"),
         None if limit_of(libc::RLIMIT_CORE) == Some(0) => Check::ok(name, "off here"),
