@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use super::{Found, Redactor, Scanner};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::response::{SafeBody, Tail};
-use crate::send::{Decoder, RawResponse};
+use crate::send::{Decoder, Place, RawResponse};
 
 /// Status line and headers without values.
 pub(crate) struct Head {
@@ -49,6 +49,7 @@ pub(crate) fn redact(raw: RawResponse, scanner: Arc<Scanner>) -> Result<(Head, R
         trailers: HeaderMap::new(),
         out: Vec::new(),
         state: if raw.bodiless { State::Done } else { State::First },
+        _place: raw.place,
     };
     Ok((head, body))
 }
@@ -87,6 +88,8 @@ pub(crate) struct RedactedBody {
     trailers: HeaderMap,
     out: Vec<u8>,
     state: State,
+    /// Held until the body is over.
+    _place: Place,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@ mod decode;
 mod dial;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod lanes;
 mod proxy;
 mod roots;
 
@@ -18,32 +19,29 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 pub(crate) use address::AddressScope;
 pub(crate) use decode::Decoder;
+pub(crate) use lanes::Place;
 pub(crate) use proxy::{Credentials, Gateway};
 pub use roots::platform_bundle;
 
 use self::connector::{Connector, Way};
+use self::lanes::Lanes;
 use self::proxy::Proxy;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::inject::ArmedRequest;
 use crate::log_safe::Origin;
 
-/// How long an unused connection is kept: under the idle limits of common servers, so that few die in our hands.
-const IDLE_LIMIT: Duration = Duration::from_secs(50);
-
-/// The connections of one engine: one pool for each address scope, so that a grant for a private network never
+/// The connections of one engine: lanes of their own for each address scope, so that a grant for a private network never
 /// lends its connection to a grant without, and one for those that go by the owner's proxy.
 pub(crate) struct Sender {
-    public: Client<Connector, Body>,
-    private: Client<Connector, Body>,
-    loopback: Client<Connector, Body>,
-    exact: Client<Connector, Body>,
-    proxied: Option<(Proxy, Client<Connector, Body>)>,
+    public: Lanes,
+    private: Lanes,
+    loopback: Lanes,
+    exact: Lanes,
+    proxied: Option<(Proxy, Lanes)>,
 }
 
 /// Why nothing came back.
@@ -77,34 +75,30 @@ pub(crate) struct RawResponse {
     pub(crate) body: Incoming,
     /// Whether no body can follow, whatever the headers say (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5).
     pub(crate) bodiless: bool,
+    /// Where the call counts while the body comes.
+    pub(crate) place: Place,
 }
 
 impl Sender {
     /// A sender that trusts the platform's roots and these in PEM, and knows the owner's proxy where there is one.
     pub(crate) fn new(trusted: &[String], gateway: Option<Arc<dyn Gateway>>) -> Result<Self> {
         let tls = roots::client_config(trusted)?;
-        let pool = |way: Way| {
-            Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_LIMIT)
-                .http2_adaptive_window(true)
-                .build(Connector::new(way, Arc::clone(&tls)))
-        };
-        let straight = |scope: Option<AddressScope>| pool(Way::Straight(scope));
+        let lanes = |way: Way| Lanes::new(Connector::new(way, Arc::clone(&tls)));
+        let straight = |scope: Option<AddressScope>| lanes(Way::Straight(scope));
         let proxy = gateway.map(|gateway| Proxy::new(gateway, &tls));
         Ok(Self {
             public: straight(Some(AddressScope::PublicOnly)),
             private: straight(Some(AddressScope::PrivateAllowed)),
             loopback: straight(Some(AddressScope::Loopback)),
             exact: straight(None),
-            proxied: proxy.map(|proxy| (proxy.clone(), pool(Way::Through(proxy)))),
+            proxied: proxy.map(|proxy| (proxy.clone(), lanes(Way::Through(proxy)))),
         })
     }
 
     /// The connections by which an origin is reached: those of its way.
-    fn pool(&self, origin: &Origin, scope: AddressScope) -> &Client<Connector, Body> {
+    fn lanes(&self, origin: &Origin, scope: AddressScope) -> &Lanes {
         match (&self.proxied, scope) {
-            (Some((proxy, pool)), _) if proxy.takes(origin, scope) => pool,
+            (Some((proxy, lanes)), _) if proxy.takes(origin, scope) => lanes,
             (_, AddressScope::PublicOnly) => &self.public,
             (_, AddressScope::PrivateAllowed) => &self.private,
             (_, AddressScope::Loopback) => &self.loopback,
@@ -114,11 +108,11 @@ impl Sender {
 
     /// Sends, and waits for the head of the answer.
     pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse, Unsent> {
-        let client = self.pool(armed.origin(), scope);
+        let (pool, place) = self.lanes(armed.origin(), scope).enter();
         let request = request_of(armed)?;
         let head = *request.method() == Method::HEAD;
         let body = request.body().watch();
-        let answer = client.request(request).await.map_err(|why| body.or(|| send_error(&why)))?;
+        let answer = pool.request(request).await.map_err(|why| body.or(|| send_error(&why)))?;
         let (mut parts, body) = answer.into_parts();
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::new(
@@ -134,7 +128,7 @@ impl Sender {
             .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
         let bodiless = head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         crate::call::strip_hop(&mut parts.headers);
-        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless })
+        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless, place })
     }
 }
 
