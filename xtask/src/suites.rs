@@ -8,6 +8,7 @@ mod docs;
 mod e2e;
 mod keychain;
 mod licences;
+mod load;
 mod node;
 mod node_types;
 mod package;
@@ -49,6 +50,7 @@ pub(crate) const ALL: &[Suite] = &[
     e2e::SUITE,
     canary::SUITE,
     attacks::SUITE,
+    load::SUITE,
     package::SUITE,
 ];
 

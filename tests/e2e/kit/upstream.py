@@ -63,6 +63,10 @@ class Upstream:
     def bodies(self) -> list[bytes]:
         return [base64.b64decode(item["body_base64"]) for item in self.received()]
 
+    def state(self) -> dict[str, Any]:
+        """The connections that are open, and what became of each request."""
+        return self._ask("/__state")
+
     def forget(self) -> None:
         self._ask("/__received", "DELETE")
 

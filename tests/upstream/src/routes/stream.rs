@@ -38,7 +38,7 @@ pub(crate) fn split(request: &Request) -> Reply {
     Reply::stream("text/plain; charset=utf-8", paced(pieces, request.number("delay_ms", 0)))
 }
 
-/// `?events=N&interval_ms=M&eol=lf|crlf|cr&echo=1&hold=1&bom=1`: `text/event-stream` as the HTML standard has it.
+/// `?events=N&interval_ms=M&eol=lf|crlf|cr&echo=1&hold=1&bom=1&tag=T`: `text/event-stream` as the HTML standard has it.
 pub(crate) fn events(request: &Request) -> Reply {
     let end = match request.param("eol").as_deref() {
         Some("crlf") => "\r\n",
@@ -46,6 +46,7 @@ pub(crate) fn events(request: &Request) -> Reply {
         _ => "\n",
     };
     let credential = source::credential(request).filter(|_| request.flag("echo"));
+    let tag = request.param("tag");
     let mut pieces = vec![Bytes::from(format!(
         "{}retry: 1500{end}: a comment{end}{end}",
         if request.flag("bom") { "\u{feff}" } else { "" }
@@ -53,6 +54,9 @@ pub(crate) fn events(request: &Request) -> Reply {
     for at in 1..=request.number("events", 3) {
         let mut event =
             format!("id: {at}{end}event: tick{end}data: event {at}{end}data: second line{end}").into_bytes();
+        if let Some(tag) = &tag {
+            event.extend_from_slice(format!("data: tag {tag}{end}").as_bytes());
+        }
         if let Some(credential) = &credential {
             event.extend_from_slice(b"data: ");
             event.extend_from_slice(credential);
