@@ -7,7 +7,7 @@ use crate::suites::{Suite, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "attacks",
     proves: "every cell of docs/attack-table.md by an attack that runs, a web page in Chromium among them; each works where it has to",
-    budget: minutes(6),
+    budget: minutes(4),
     run,
 };
 

@@ -7,7 +7,7 @@ use crate::suites::{Suite, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "check",
     proves: "rustfmt, clippy without a warning, generated files up to date",
-    budget: minutes(3),
+    budget: minutes(2),
     run,
 };
 

@@ -9,7 +9,7 @@ use crate::workspace;
 pub(super) const SUITE: Suite = Suite {
     name: "package",
     proves: "wheel and npm tarballs (a debug build) install into fresh environments, and make brokered calls there",
-    budget: minutes(3),
+    budget: minutes(2),
     run,
 };
 

@@ -11,7 +11,7 @@ use crate::workspace;
 pub(super) const SUITE: Suite = Suite {
     name: "python",
     proves: "the Python package against a real home, broker and API: styles, streams, errors, forks, threads",
-    budget: minutes(4),
+    budget: minutes(3),
     run,
 };
 

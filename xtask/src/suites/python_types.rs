@@ -6,7 +6,7 @@ use crate::suites::{Suite, built, minutes, python};
 pub(super) const SUITE: Suite = Suite {
     name: "python-types",
     proves: "ruff, mypy --strict, pyright, and stubtest: the stubs are what the native module has",
-    budget: minutes(3),
+    budget: minutes(2),
     run,
 };
 
