@@ -40,14 +40,7 @@ pub struct Origin {
 impl Origin {
     fn of(url: &Url) -> Option<Self> {
         let host = match url.host()? {
-            Host::Domain(name) => {
-                // The root's own dot says nothing; a name that is nothing else, or has two, is none.
-                let name = name.strip_suffix('.').unwrap_or(name);
-                if name.is_empty() || name.ends_with('.') {
-                    return None;
-                }
-                Host::Domain(Arc::from(name))
-            }
+            Host::Domain(name) => Host::Domain(Arc::from(plain_name(name)?)),
             Host::Ipv4(address) => Host::Ipv4(address),
             Host::Ipv6(address) => address.to_ipv4_mapped().map_or(Host::Ipv6(address), Host::Ipv4),
         };
@@ -88,6 +81,14 @@ impl Origin {
         let default = if self.https { 443 } else { 80 };
         if self.port == default { self.host.to_string() } else { format!("{}:{}", self.host, self.port) }
     }
+}
+
+/// A name without the root's own dot, which says nothing. One that is nothing else, ends in two, or has a character that
+/// no name has (RFC 1123, section 2.1, and the underscore) is none: the crate that sends it would read it otherwise, or not.
+fn plain_name(name: &str) -> Option<&str> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    (!name.is_empty() && !name.ends_with('.') && name.bytes().all(fine)).then_some(name)
 }
 
 impl fmt::Display for Origin {
@@ -144,7 +145,8 @@ impl SafeUrl {
             return Err(Error::new(ErrorCode::InvalidCall, "the URL carries a user name or password")
                 .with_hint("store user:password as one secret and use the basic style"));
         }
-        let origin = Origin::of(&url).ok_or_else(|| Error::new(ErrorCode::InvalidCall, "the URL has no host"))?;
+        let origin = Origin::of(&url)
+            .ok_or_else(|| Error::new(ErrorCode::InvalidCall, "the URL has no host, or one that is no name"))?;
         Ok(Self { origin, path: url.path().into(), query: exact_query(text).or(url.query()).map(Arc::from) })
     }
 
@@ -292,6 +294,7 @@ mod tests {
             "http:/./../b",
             "https://./a",
             "https://a../b",
+            "https://b\u{fc}ch}er.example/",
         ] {
             assert_eq!(SafeUrl::parse(text).expect_err(text).code(), ErrorCode::InvalidCall);
         }
