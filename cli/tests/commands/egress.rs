@@ -83,3 +83,31 @@ fn the_environments_proxies_are_still_not_read() {
     with("broker", Some("curl"), &["-s", "--max-time", "10", "https://api.example.com/"]);
     assert_eq!(proxy.seen().len(), 1);
 }
+
+#[test]
+fn a_login_set_anew_opens_the_next_connection_and_one_that_is_no_login_is_named() {
+    let scene = Scene::new();
+    scene.allow(&["http://api.example.com"]);
+    let login = format!("user:{}", canary());
+    let port = scene.upstream.http_port().expect("a port");
+    let options = ProxyOptions::new().login(&login).route("api.example.com:80", port);
+    let proxy = Proxy::start(&options).expect("a proxy");
+    let stage = &scene.stage;
+    stage.agent_with(["secrets", "set", "PROXY_LOGIN"], format!("user:{}", canary()).as_bytes()).ok();
+    stage.owner(["egress", "proxy", "set", &proxy.url(), "--auth", "PROXY_LOGIN"]).ok();
+    let call = || stage.agent(["call", "--url", "http://api.example.com/echo", "--bearer", "KEY"]);
+    assert!(call().refused(6, "upstream_unreachable").says("does not take the login"));
+    stage.owner_with(["secrets", "set", "PROXY_LOGIN"], login.as_bytes()).ok();
+    assert!(call().ok().says("[REDACTED:KEY]"));
+    stage.owner_with(["secrets", "set", "PROXY_LOGIN"], canary().as_bytes()).ok();
+    // What is open stays open; a new broker has to knock.
+    stage.agent(["broker", "stop"]).ok();
+    assert!(call().refused(2, "invalid_value").says("PROXY_LOGIN"));
+    stage.owner(["secrets", "delete", "PROXY_LOGIN"]).ok();
+    stage.agent(["broker", "stop"]).ok();
+    let gone = call().refused(4, "secret_not_found");
+    assert!(
+        gone.says("the login of the proxy, PROXY_LOGIN, has no value") && gone.hint().contains("egress"),
+        "{gone:?}"
+    );
+}

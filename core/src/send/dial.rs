@@ -39,7 +39,7 @@ impl Problem {
         Self { why: why.into(), passing: true, hint: None }
     }
 
-    pub(super) fn final_(why: impl Into<Cow<'static, str>>) -> Self {
+    pub(super) fn lasting(why: impl Into<Cow<'static, str>>) -> Self {
         Self { why: why.into(), passing: false, hint: None }
     }
 }
@@ -128,5 +128,5 @@ fn tls_problem(why: &std::io::Error) -> Problem {
         }
         _ => "has a TLS certificate that does not verify",
     };
-    Problem { hint: Some("for a private authority: agentsecrets trust add FILE.pem"), ..Problem::final_(said) }
+    Problem { hint: Some("for a private authority: agentsecrets trust add FILE.pem"), ..Problem::lasting(said) }
 }

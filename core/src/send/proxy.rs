@@ -72,7 +72,7 @@ impl Proxy {
             Ok(stream) => Ok(stream),
             Err(Refused::Answered(status)) => Err(self.refused(target, status, named).into()),
             Err(Refused::Confused) => {
-                Err(self.failed(target, &Problem::final_("does not answer as an HTTP proxy does")).into())
+                Err(self.failed(target, &Problem::lasting("does not answer as an HTTP proxy does")).into())
             }
             Err(Refused::BrokeOff) => {
                 Err(self.failed(target, &Problem::passing("broke off before it answered")).into())
@@ -93,7 +93,7 @@ impl Proxy {
         let stream = match open(host, origin.port(), Some(scope)).await {
             Ok(stream) => stream,
             Err(super::dial::Closed::Address(ip)) => {
-                return Err(Problem::final_(format!("has {}, which no proxy has", address::class(ip))));
+                return Err(Problem::lasting(format!("has {}, which no proxy has", address::class(ip))));
             }
             Err(super::dial::Closed::Problem(problem)) => return Err(problem),
         };

@@ -41,11 +41,15 @@ impl Way {
     /// The value as it stands now: one that was set anew opens the next connection.
     async fn value(&self, login: &Login) -> Result<Arc<SecretValue>> {
         let (place, name) = (place_of(login, self.workspace), login.secret.clone());
-        if let Some(value) = self.vault.in_memory(&place, &name)? {
-            return Ok(value);
-        }
-        let vault = Arc::clone(&self.vault);
-        in_background(move || vault.value(&place, &name)).await.map_err(|why| match why.code() {
+        let found = match self.vault.in_memory(&place, &name) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => {
+                let vault = Arc::clone(&self.vault);
+                in_background(move || vault.value(&place, &name)).await
+            }
+            Err(why) => Err(why),
+        };
+        found.map_err(|why| match why.code() {
             ErrorCode::SecretNotFound => {
                 let Login { environment, secret, .. } = login;
                 let message = format!("the login of the proxy, {secret}, has no value in {environment}");
