@@ -21,6 +21,7 @@ import strangers  # noqa: E402
 import surroundings  # noqa: E402
 import walls  # noqa: E402
 from kit.report import NotRun, Suite, demand, main  # noqa: E402
+from table import Table  # noqa: E402
 from world import World  # noqa: E402
 
 SUITE = Suite("attacks")
@@ -29,6 +30,21 @@ for room in (
     browser, walls,
 ):  # fmt: skip
     room.add_to(SUITE)
+
+
+@SUITE.proof("the attack table is not believed where an attack found otherwise")
+def otherwise(world: World) -> str:
+    read, refused = Table(), 0
+    for row, cells in read.said.items():
+        for level in read.levels(row):
+            for held in (True, False):
+                try:
+                    read.tell(row, level, held)
+                except AssertionError:
+                    refused += 1
+                    demand(cells[level] != ("held" if held else "not held"), "what stands in the cell is believed")
+    demand(refused == sum(len(read.levels(row)) for row in read.said), f"one of two is refused at each cell: {refused}")
+    return f"{refused} cells"
 
 
 @SUITE.proof("every cell of the attack table has an attack behind it")

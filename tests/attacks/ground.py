@@ -67,11 +67,9 @@ class Ground:
         return list(json.loads(done.good().out.splitlines()[-1]))
 
     def wake(self) -> None:
-        """A broker that serves, after it was stopped: by the owner, where the agent cannot start one."""
+        """A broker that serves, after it was stopped, where a call does not start one."""
         if self.level == "passphrase":
             self.home.owner("unlock").good()
-        elif self.walled:
-            self.home.broker()
 
     def cli(self, *words: str, value: bytes = b"") -> Done:
         """Run a command as the agent does."""

@@ -81,8 +81,8 @@ def host(world: World, language: str) -> str:
                 call.update({"timeout": 200} if "timeout" in call else {})
         if isolation == "in-process":
             plan["unlock"] = f"file:{home.use_key}"
-        # A core of Node is its whole reserved address space, 11 GB of it.
-        more = ["gcore"] if language == "python" and shutil.which("gdb") else []
+        # A core of Node is its whole reserved address space, 11 GB of it; where the use key lies changes nothing in a host.
+        more = ["gcore"] if language == "python" and level != "passphrase" and shutil.which("gdb") else []
         found, size = dumps(world, start(world, language), plan, search.needles, sentinel.value, more)
         names = search.names(found)
         # In-process is the control as well: there the same attack finds what it looks for.

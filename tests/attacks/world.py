@@ -17,9 +17,9 @@ from kit.report import NotRun, demand
 from kit.stage import Stage
 from kit.upstream import Upstream
 from table import Table
-from walled import Walled
+from walled import System, Walled
 
-WALLS = ("broker-shared",)
+WALLS: dict[str, type[Walled]] = {"broker-shared": Walled, "broker-system": System}
 HERE = Path(__file__).resolve().parent
 
 
@@ -49,7 +49,7 @@ class World(Stage):
     def ground(self, level: str) -> Ground:
         """The home and agent of a level, made once."""
         if level not in self._grounds:
-            self._grounds[level] = (Walled if level in WALLS else Ground)(self, level)
+            self._grounds[level] = WALLS.get(level, Ground)(self, level)
         return self._grounds[level]
 
     def keychain(self, level: str) -> Ground:
