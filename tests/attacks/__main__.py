@@ -19,6 +19,7 @@ import rebinding  # noqa: E402
 import secretservice  # noqa: E402
 import strangers  # noqa: E402
 import surroundings  # noqa: E402
+import system  # noqa: E402
 import walls  # noqa: E402
 from kit.report import NotRun, Suite, demand, main  # noqa: E402
 from table import Table  # noqa: E402
@@ -27,7 +28,7 @@ from world import World  # noqa: E402
 SUITE = Suite("attacks")
 for room in (
     destinations, answers, rebinding, doors, inside, altered, impostor, secretservice, memory, held, strangers, policy, surroundings,
-    browser, walls,
+    browser, walls, system,
 ):  # fmt: skip
     room.add_to(SUITE)
 

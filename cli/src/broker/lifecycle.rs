@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use agentsecrets::broker::{Finish, socket_path};
 use agentsecrets::owner::Unlocked;
 use agentsecrets::{Engine, Error, ErrorCode, Home, Result, Unlock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::listener::{Listener, answers};
+use super::notify;
 use crate::surroundings;
 
 /// How long an unlocked broker waits for a locked one to give way, and a started one for an ended one to be gone.
@@ -25,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 #[expect(clippy::needless_pass_by_value, reason = "the owner's room takes a function of this shape")]
 pub(crate) fn serve(home: Home, unlocked: Unlocked, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
     let place = Place::wait_for(&home)?;
-    run_until_told(&place, Engine::broker(&home, Some(unlocked))?, ready)
+    run_until_told(&place, &Engine::broker(&home, Some(unlocked))?, false, ready)
 }
 
 /// Serves with the use key of a place that needs no human, locked otherwise. Another broker of the home is success.
@@ -37,15 +38,28 @@ pub(crate) fn run(home: Home, background: bool) -> Result<()> {
     // Asked before anything is opened here that could get the number of a descriptor which did not come.
     let missing = matches!(config.unlock, Unlock::Fd(number) if !is_open(number));
     match Place::unless_answered(&home)? {
-        Some(place) => run_until_told(&place, engine(&home, missing)?, Box::new(|| {})),
-        None => Err(Error::new(ErrorCode::BrokerUnavailable, "a broker of this home is running already")
-            .with_hint("agentsecrets broker status")),
+        Some(place) => run_until_told(&place, &engine(&home, missing)?, false, Box::new(|| {})),
+        None => Err(is_running()),
     }
+}
+
+/// Serves the agents of the machine, with the use key of a place that needs no human, and tells the service manager when
+/// their socket is open.
+pub(crate) fn run_system(home: &Home, key: Option<&Unlock>) -> Result<()> {
+    match Place::unless_answered(home)? {
+        Some(place) => run_until_told(&place, &Engine::self_opened(home, key)?, true, Box::new(notify::ready)),
+        None => Err(is_running()),
+    }
+}
+
+fn is_running() -> Error {
+    Error::new(ErrorCode::BrokerUnavailable, "a broker of this home is running already")
+        .with_hint("agentsecrets broker stop")
 }
 
 /// An engine that opens the use key by itself, or a locked one where the key's descriptor is not at hand.
 fn engine(home: &Home, locked: bool) -> Result<Arc<Engine>> {
-    if locked { Engine::broker(home, None) } else { Engine::self_opened(home) }
+    if locked { Engine::broker(home, None) } else { Engine::self_opened(home, None) }
 }
 
 fn is_open(descriptor: i32) -> bool {
@@ -56,7 +70,7 @@ fn is_open(descriptor: i32) -> bool {
 /// Starts a child that serves, and returns when a broker answers, this one or another.
 fn in_background(home: Home, locked: bool) -> Result<()> {
     let start = agentsecrets::owner::spawn(move |ready| match Place::unless_answered(&home)? {
-        Some(place) => run_until_told(&place, engine(&home, locked)?, ready),
+        Some(place) => run_until_told(&place, &engine(&home, locked)?, false, ready),
         None => {
             ready();
             Ok(())
@@ -121,14 +135,20 @@ impl Place {
     }
 }
 
-fn run_until_told(place: &Place, engine: Arc<Engine>, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
+fn run_until_told(place: &Place, engine: &Arc<Engine>, system: bool, ready: Box<dyn FnOnce() + Send>) -> Result<()> {
     engine.look_up_variables(|name| surroundings::text_of(name).map(str::to_owned));
     let runtime = runtime().map_err(|_| Error::new(ErrorCode::Internal, "the broker's runtime does not start"))?;
     let finished = runtime.block_on(async {
+        let signals = Signals::take().map_err(|_| Error::new(ErrorCode::Internal, "the broker hears no signals"))?;
         let (finish, told) = mpsc::unbounded_channel();
-        let mut listener = Listener::bind(&place.socket, engine, finish)?;
+        let mut listener = Listener::bind(&place.socket, Arc::clone(engine), finish)?;
+        if let (true, Err(why)) = (system, engine.system_share_stands()) {
+            listener.close().await;
+            return Err(why);
+        }
         ready();
-        let how = until_told(&listener, told).await;
+        let how = until_told(&listener, signals, told).await;
+        notify::stopping();
         listener.close().await;
         // A child has a value: it ends with what let it out, and its record is closed first.
         listener.end_children().await;
@@ -156,16 +176,26 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     builder.enable_all().build()
 }
 
-async fn until_told(listener: &Listener, mut told: mpsc::UnboundedReceiver<Finish>) -> Finish {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return Finish::Stop;
-    };
-    // A closed terminal is no reason to forget what its owner unlocked.
-    let _hangup = signal(SignalKind::hangup());
+/// The signals that end a broker. Taken before anybody hears that it is ready, so that none is lost on it.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    /// A closed terminal is no reason to forget what its owner unlocked.
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn take() -> std::io::Result<Self> {
+        let (term, int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        Ok(Self { term, int, _hangup: signal(SignalKind::hangup())? })
+    }
+}
+
+async fn until_told(listener: &Listener, mut signals: Signals, mut told: mpsc::UnboundedReceiver<Finish>) -> Finish {
     tokio::select! {
         () = listener.accept() => Finish::Stop,
-        _ = term.recv() => Finish::Stop,
-        _ = int.recv() => Finish::Stop,
+        _ = signals.term.recv() => Finish::Stop,
+        _ = signals.int.recv() => Finish::Stop,
         how = told.recv() => how.unwrap_or(Finish::Stop),
     }
 }

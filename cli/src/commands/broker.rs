@@ -1,5 +1,9 @@
 //! `broker`: the process that holds the values, run and looked at by hand.
 
+mod run;
+mod share;
+mod units;
+
 use agentsecrets::broker::{Finish, socket_address, socket_path, stop_running};
 use agentsecrets::{Home, Result, Status};
 use clap::Subcommand;
@@ -13,13 +17,11 @@ use crate::render::{Outcome, Output, Paint};
 /// Run, show or stop the broker; it starts by itself at the first call
 #[derive(Subcommand)]
 pub(crate) enum Broker {
-    /// Run the broker, here or in the background
-    #[command(after_help = "Example:\n  agentsecrets broker run --background")]
-    Run {
-        /// Return as soon as it listens
-        #[arg(long)]
-        background: bool,
-    },
+    /// Run the broker, here, in the background, or as a user of its own for the agents of the machine
+    #[command(after_help = "Examples:\n  agentsecrets broker run --background\n  \
+agentsecrets broker run --system --print-unit systemd > /etc/systemd/system/agentsecrets.service\n  \
+sudo -u agentsecrets agentsecrets broker run --system --socket /run/agentsecrets/broker.sock")]
+    Run(run::Run),
     /// Say whether a broker runs, without starting one
     #[command(after_help = "Example:\n  agentsecrets broker status --json")]
     Status,
@@ -31,7 +33,7 @@ agentsecrets broker share --list\n  agentsecrets broker share --stop /srv/agents
 Every request there shows a token of the agent, and gets what the agent was granted: calls, and its own names, grants and \
 log. Owner's acts, doors and everything else stay at the home's own socket."
     )]
-    Share(super::share::Share),
+    Share(share::Share),
     /// Stop the broker; the next call starts another
     #[command(after_help = "Example:\n  agentsecrets broker stop")]
     Stop,
@@ -39,15 +41,11 @@ log. Owner's acts, doors and everything else stay at the home's own socket."
 
 impl Broker {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let home = super::home()?;
         match self {
-            Self::Run { background } => {
-                crate::broker::run(home, *background)?;
-                Ok(OK)
-            }
-            Self::Status => status(&home, output),
+            Self::Run(run) => run.run(output),
+            Self::Status => status(&super::home()?, output),
             Self::Share(share) => share.run(output),
-            Self::Stop => stop(&home, output),
+            Self::Stop => stop(&super::home()?, output),
         }
     }
 }
@@ -71,7 +69,7 @@ fn status(home: &Home, output: &Output) -> Outcome {
             };
             let pid = status.broker_pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string());
             output.raw_line(&format!("Broker {} runs as process {pid}, {state}.", status.version))?;
-            super::share::tell(output, &status.shares)
+            share::tell(output, &status.shares)
         }
     })?;
     Ok(OK)

@@ -25,7 +25,6 @@ pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod secrets;
 pub(crate) mod session;
-pub(crate) mod share;
 pub(crate) mod status;
 pub(crate) mod trust;
 pub(crate) mod unlock;

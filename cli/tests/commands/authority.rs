@@ -149,6 +149,20 @@ fn making_a_project_and_linking_a_directory_are_the_owners() {
 }
 
 #[test]
+fn sharing_the_broker_is_the_owners_and_stopping_it_is_anybodys() {
+    let stage = Stage::new();
+    let socket = stage.path("shared/bot.sock").display().to_string();
+    stage.owner(["agent", "register", "bot"]).ok();
+    human(&stage, &["broker", "share", "--socket", &socket, "--agent", "bot"], b"");
+    assert_eq!(stage.json(["broker", "share", "--list"])[0]["state"], "listening");
+    stage.agent(["broker", "share", "--stop", &socket]).ok();
+    assert_eq!(stage.json(["broker", "share", "--list"])[0]["state"], "stopped");
+    let every = stage.path("shared/broker.sock").display().to_string();
+    human(&stage, &["broker", "share", "--socket", &every, "--system"], b"");
+    assert_eq!(stage.json(["broker", "status"])["shares"][1]["isolation"], "broker-system");
+}
+
+#[test]
 fn a_backup_and_putting_it_back_are_the_owners() {
     let stage = Stage::new();
     let file = stage.path("home.asbk").display().to_string();

@@ -55,14 +55,15 @@ impl Engine {
         Self::open(home, unlocked.map(|Unlocked(key)| key), audit::Isolation::Broker)
     }
 
-    /// The engine of a broker that opens the use key by itself, where its place needs no human; locked otherwise.
+    /// The engine of a broker that opens the use key by itself, where its place, or the one that is named in its stead,
+    /// needs no human; locked otherwise.
     ///
     /// # Errors
     /// Those of [`broker`](Self::broker), and of reading the place.
-    pub fn self_opened(home: &Home) -> Result<Arc<Self>> {
+    pub fn self_opened(home: &Home, place: Option<&Unlock>) -> Result<Arc<Self>> {
         let config = home.config()?;
-        let human = config.unlock == Unlock::Passphrase || store::marker::is_set(&home.run());
-        let key = if human { None } else { Some(owner::open_use_key(&config, None)?) };
+        let human = *place.unwrap_or(&config.unlock) == Unlock::Passphrase || store::marker::is_set(&home.run());
+        let key = if human { None } else { Some(owner::open_use_key(&config, place)?) };
         Self::open(home, key, audit::Isolation::Broker)
     }
 

@@ -13,6 +13,8 @@ use crate::store::{atomic, keychain};
 const MAX_SEALED: u64 = 4096;
 const OWNER_FILE: &str = "owner.sealed";
 const USE_KEY_FILE: &str = "use-key.sealed";
+/// Where systemd puts the credentials of services.
+const CREDENTIALS: &str = "/run/credentials";
 
 /// The use key, opened. Opaque outside the core: it is handed to an engine and to nothing else.
 pub struct Unlocked(pub(crate) UseKey);
@@ -132,7 +134,11 @@ fn read_key_file(path: &Path) -> Result<Option<UseKey>> {
     let found = file.metadata().map_err(|_| unavailable("the key file cannot be read".into()))?;
     // SAFETY: geteuid has no preconditions.
     let own = unsafe { libc::geteuid() };
-    if found.mode() & 0o077 != 0 || (found.uid() != own && found.uid() != 0) {
+    // A credential of systemd is root's, in a folder that the service alone enters; that the service may read it stands in
+    // an access list, whose mask shows as the group's bits.
+    let credential = found.uid() == 0 && path.starts_with(CREDENTIALS);
+    let others = if credential { 0o037 } else { 0o077 };
+    if found.mode() & others != 0 || (found.uid() != own && found.uid() != 0) {
         return Err(unavailable(format!("the key file {} can be read by others", path.display()))
             .with_hint(format!("chmod 600 {}", path.display())));
     }

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::acts::no_project;
+use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
+use crate::home::Home;
 use crate::policy::{Bound, Change, Document, Share, parse_expiry};
 use crate::secret_ref::Label;
 
@@ -59,4 +61,15 @@ impl NewShare {
         let (id, mode, group) = (self.id.clone(), self.mode, self.group.clone());
         document.add_share(Share { id, path, agent, mode, group, created: now, expires })
     }
+}
+
+/// The socket that the signed policy shares with every registered agent, where it does. It needs no key.
+///
+/// # Errors
+/// `not_initialized`, `policy_invalid`.
+pub fn system_socket(home: &Home) -> Result<Option<PathBuf>> {
+    let document = policy_file::load(home, &home.config()?)?;
+    let now = Timestamp::now();
+    let mut shares = document.shares.into_iter().filter(|share| share.agent.is_none() && !share.is_over(now));
+    Ok(shares.next_back().map(|share| PathBuf::from(share.path)))
 }

@@ -12,7 +12,7 @@ pub(super) const SUITE: Suite = Suite {
 };
 
 fn run(run: &Run) -> Result<String, Stop> {
-    wanted(run, &["gdb", "curl", "gnome-keyring", "dbus", "dbus-bin", "libsecret-tools", "passwd"])?;
+    wanted(run, &["gdb", "curl", "gnome-keyring", "dbus", "dbus-bin", "libsecret-tools", "passwd", "systemd"])?;
     wanted(run, &["chromium"])?;
     proved(run, "attacks")
 }

@@ -1,6 +1,6 @@
 //! What the engine says: store, policy, deny overlay, audit log, memory, and the broker itself.
 
-use agentsecrets::{EgressInfo, ErrorCode, Home, Problem, Result, Status, logs};
+use agentsecrets::{EgressInfo, ErrorCode, Home, Label, Problem, Result, ShareInfo, Status, logs};
 
 use super::Check;
 use crate::args::Place;
@@ -22,9 +22,19 @@ pub(super) fn checks(home: &Home) -> Vec<Check> {
     let mut checks = vec![broker(&status)];
     checks.extend(store_and_policy(&status));
     checks.extend(status.egress.as_ref().map(egress));
+    checks.extend(status.shares.iter().filter(|share| ["listening", "failed"].contains(&&*share.state)).map(shared));
     checks.extend([audit(home, anchor.as_ref()), memory(&status), core_dumps(status.broker_pid)]);
     checks.extend(status.broker_pid.and_then(open_files));
     checks
+}
+
+/// A socket beyond this user: said each time, as it is a way in.
+fn shared(share: &ShareInfo) -> Check {
+    let whom = share.agent.as_ref().map_or("every registered agent", Label::as_str);
+    match &share.problem {
+        None => Check::ok("shared", format!("{} serves {whom}, {}", share.socket, share.isolation)),
+        Some(why) => Check::fail("shared", why.clone(), format!("agentsecrets broker share --stop {}", share.socket)),
+    }
 }
 
 fn broker(status: &Status) -> Check {

@@ -72,6 +72,26 @@ impl Engine {
         Ok(loaded.document.shares.iter().map(info).collect())
     }
 
+    /// Whether the socket for every agent of the machine is open.
+    ///
+    /// # Errors
+    /// `store_locked`; `broker_unavailable`, with what keeps it closed.
+    pub fn system_share_stands(&self) -> Result<()> {
+        let system = Isolation::BrokerSystem.as_str();
+        let shares = self.shares()?;
+        let mut of_system = shares.iter().filter(|share| share.isolation == system);
+        if of_system.clone().any(|share| share.state == "listening") {
+            return Ok(());
+        }
+        let why = match of_system.next_back() {
+            Some(share) => share.problem.clone().unwrap_or_else(|| format!("{} was stopped", share.socket)),
+            None => "nothing is shared with every agent".to_owned(),
+        };
+        Err(Error::new(ErrorCode::BrokerUnavailable, format!("the agents' socket is not open: {why}"))
+            .with_retryable(false)
+            .with_hint("agentsecrets broker run --system --passphrase-fd N  # signs it anew"))
+    }
+
     /// Stops a share for good. It only subtracts, so it is asked of nobody.
     ///
     /// # Errors

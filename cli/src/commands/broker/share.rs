@@ -7,8 +7,8 @@ use agentsecrets::owner::{NewShare, PolicyAct};
 use agentsecrets::{Error, ErrorCode, Label, Result, ShareInfo};
 use clap::Args;
 
-use super::session::Session;
-use super::{OK, moment, usage};
+use super::super::session::Session;
+use super::super::{OK, moment, usage};
 use crate::args::{Passphrase, Place};
 use crate::render::{Outcome, Output};
 
@@ -18,8 +18,11 @@ pub(crate) struct Share {
     #[arg(long, value_name = "PATH", required_unless_present_any = ["list", "stop"])]
     socket: Option<PathBuf>,
     /// The only agent that is served there
-    #[arg(long, value_name = "A", required_unless_present_any = ["list", "stop"])]
+    #[arg(long, value_name = "A", required_unless_present_any = ["list", "stop", "system"])]
     agent: Option<String>,
+    /// Serve every registered agent, where the broker is a user of its own: see broker run --system
+    #[arg(long, conflicts_with_all = ["agent", "list", "stop"])]
+    system: bool,
     /// Another project of this home than the one in use here
     #[arg(long, value_name = "P")]
     project: Option<String>,
@@ -50,18 +53,20 @@ impl Share {
         if let Some(path) = &self.stop {
             return stop(path, output);
         }
-        let (Some(socket), Some(agent)) = (&self.socket, &self.agent) else {
-            return Err(usage("--socket and --agent are needed", "agentsecrets broker share --help").into());
+        let Some(socket) = &self.socket else {
+            return Err(usage("--socket is needed", "agentsecrets broker share --help").into());
         };
-        let (socket, agent) = (prepared(socket)?, Label::parse(agent)?);
+        let (socket, agent) = (prepared(socket)?, self.agent.as_deref().map(Label::parse).transpose()?);
         let place = Place { project: self.project.clone(), environment: None };
         let mut session = Session::with_owner(&place, self.passphrase.passphrase_fd)?;
         let (project, _) = session.in_use()?;
-        let share = NewShare::new(socket, Some((project, agent.clone())), self.expires.clone())?;
-        let share = share.open_to(self.mode, self.group.clone());
-        let made = opened(&mut session, share)?;
-        output.show(&made, |output| output.line(&format!("shared: {} with the agent {agent}", made.socket)))?;
+        let share = NewShare::new(socket, agent.map(|agent| (project, agent)), self.expires.clone())?;
+        let made = opened(&mut session, share.open_to(self.mode, self.group.clone()))?;
+        let whom =
+            made.agent.as_ref().map_or("every registered agent".to_owned(), |agent| format!("the agent {agent}"));
+        output.show(&made, |output| output.line(&format!("shared: {} with {whom}", made.socket)))?;
         if !output.is_json() {
+            let agent = made.agent.as_ref().map_or("NAME", Label::as_str);
             output.note(&format!(
                 "There: AGENTSECRETS_BROKER=unix:{} and AGENTSECRETS_AGENT_TOKEN, a token of: agentsecrets agent token \
                  issue {agent}",
