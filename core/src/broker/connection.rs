@@ -76,7 +76,7 @@ impl Unopened {
 }
 
 /// Connects, and waits its turn where many do at once.
-async fn dial(address: &Path) -> Result<UnixStream, Unopened> {
+pub(super) async fn dial(address: &Path) -> Result<UnixStream, Unopened> {
     let started = Instant::now();
     loop {
         match UnixStream::connect(address).await {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::net::UnixStream;
 
+use super::connection::{Unopened, dial};
 use super::peer::peer_uid;
 use crate::error::{Error, ErrorCode, Result, Stage};
 
@@ -59,7 +60,10 @@ impl SharedSocket {
     /// Connects, and believes whoever listens only where nobody else could.
     pub(super) async fn connect(&self) -> Result<UnixStream> {
         let owner = self.owner()?;
-        let stream = UnixStream::connect(&self.path).await.map_err(|why| self.silent(&why))?;
+        let stream = dial(&self.path).await.map_err(|why| match why {
+            Unopened::Absent(_) => self.silent(&std::io::ErrorKind::ConnectionRefused.into()),
+            Unopened::Failed(why) => why.with_hint("where the broker runs: agentsecrets broker share --list"),
+        })?;
         match peer_uid(stream.as_fd()) {
             Some(uid) if uid == owner => Ok(stream),
             _ => Err(refused("another user than the socket's listens at the broker's socket".into())),
