@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ class Walled(Ground):
         self.share()
         self.token_text = issued.read_text().strip()
         self.variables = {"AGENTSECRETS_BROKER": f"unix:{self.socket}", "AGENTSECRETS_AGENT_TOKEN": self.token_text}
+        said = json.loads(self.cli("status", "--json").good().out)["isolation"]
+        demand(said == level, f"the agent is told its level: {said}")
 
     def share(self) -> None:
         self.home.owner("broker", "share", "--socket", str(self.socket), "--agent", "bot").good()
