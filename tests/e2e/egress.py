@@ -54,7 +54,7 @@ def ready(world: World, name: str, host: str) -> tuple[Person, Upstream, str]:
     """A home that lets a secret go to a public host, and somebody who stands in for the host."""
     person = world.person()
     person.new_home("--store", "file", "--unlock", f"file:{person.account.folder}/use.key")
-    stand_in = Upstream(world, world.account(f"at-{host}"), "--name", host)
+    stand_in = Upstream(world, world.account(f"{person.account.folder.name}-{host}"), "--name", host)
     pem = person.account.write("host.pem", stand_in.pem, 0o644)
     person.type("trust", "add", str(pem), answers=[("passphrase", person.passphrase)])
     value = secrets.token_hex(20)
