@@ -14,6 +14,7 @@ mod connection;
 mod field_path;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+pub(crate) mod handshake;
 mod multipart;
 pub(crate) mod placeholder;
 
@@ -21,6 +22,7 @@ pub(crate) use body::broke_off;
 pub use body::{Body, ByteStream};
 pub(crate) use connection::{is_connection_header, strip_hop};
 pub use field_path::FieldPath;
+pub(crate) use handshake::Handshake;
 pub use multipart::{Multipart, Part};
 pub(crate) use multipart::{join, quoted};
 
@@ -158,6 +160,8 @@ pub struct Call {
     pub(crate) placeholders: bool,
     /// Whether deadline and length limit hold to the last byte.
     pub(crate) buffered: bool,
+    /// Asks for a WebSocket.
+    pub(crate) websocket: Option<Handshake>,
 }
 
 impl Call {
@@ -184,6 +188,7 @@ impl Call {
             redirects: true,
             placeholders: false,
             buffered: false,
+            websocket: None,
         })
     }
 
@@ -302,6 +307,19 @@ impl Call {
     /// Each counts once and only in a place its grant names; elsewhere in a body it stays a text.
     pub fn placeholders(&mut self, count: bool) {
         self.placeholders = count;
+    }
+
+    /// Makes this call the handshake of a WebSocket, of which it has the headers (RFC 6455, section 4.1): the response is
+    /// then 101, and [`Response::upgrade`](crate::Response::upgrade) gives the connection, or the upstream's refusal.
+    ///
+    /// # Errors
+    /// `invalid_call` where a header of the handshake is missing or malformed, or the method is not `GET`.
+    pub fn websocket(&mut self) -> Result<()> {
+        if self.method != Method::GET {
+            return Err(Error::new(ErrorCode::InvalidCall, "a WebSocket is asked for with GET"));
+        }
+        self.websocket = Some(Handshake::take(&mut self.headers)?);
+        Ok(())
     }
 
     /// The URL; its query values are hidden.

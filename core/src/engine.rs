@@ -46,7 +46,7 @@ impl Engine {
         let begun = self.audit.begin(&admitted.event)?;
         let (url, limits) = (call.url.clone(), closing::Limits::of(&call, caller.started));
         match limits.hold(self.through(call, caller, loaded, admitted, &begun)).await {
-            Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits)),
+            Ok((head, body)) => Ok(closing::response(head, body, url, begun, limits, &self.sockets)),
             Err(why) => Err(closing::failed(begun, why)),
         }
     }

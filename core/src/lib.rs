@@ -30,6 +30,7 @@ mod release;
 mod resolve;
 mod send;
 mod store;
+mod websocket;
 
 pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
 pub use client::{CallBuilder, Child, ChildEvent, Client, ClientBuilder, Exit, Isolation, Spawn, Stream};
@@ -46,6 +47,6 @@ pub use error::{Error, ErrorCode, Result, Stage};
 pub use home::{Executable, Home, HomeConfig, StoreKind, Unlock};
 pub use log_safe::{LogSafe, Origin, SafeUrl};
 pub use resolve::SecretInput;
-pub use response::{Buffered, Response};
+pub use response::{Buffered, Response, Upgraded};
 pub use secret_ref::{Label, Scope, SecretName, SecretRef};
 pub use send::platform_bundle;

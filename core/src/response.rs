@@ -14,6 +14,11 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::log_safe::SafeUrl;
 use crate::secret_ref::SecretName;
 
+mod upgraded;
+
+pub use upgraded::Upgraded;
+pub(crate) use upgraded::{Relay, Upgrade, Wire};
+
 /// The name a redaction carries where the caller may not list the secret's own.
 pub const UNNAMED: &str = "[REDACTED]";
 
@@ -44,6 +49,23 @@ pub(crate) trait SafeBody: Send {
     fn pass_over(&mut self) {}
 }
 
+/// No body at all.
+pub(crate) struct NoBody;
+
+impl SafeBody for NoBody {
+    fn poll_chunk(&mut self, _: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        Poll::Ready(None)
+    }
+
+    fn tail(&self) -> Tail {
+        Tail::default()
+    }
+
+    fn is_over(&self) -> bool {
+        true
+    }
+}
+
 /// An answer. Its body is read once, as a whole or as it comes; dropping it cancels the call.
 pub struct Response {
     pub(crate) status: StatusCode,
@@ -53,6 +75,8 @@ pub struct Response {
     pub(crate) body: Box<dyn SafeBody>,
     pub(crate) max_response: u64,
     pub(crate) started: Instant,
+    /// The connection, where the status is 101.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Response {
@@ -109,6 +133,15 @@ impl Response {
     /// The body as a stream of pieces.
     pub fn bytes_stream(self) -> impl Stream<Item = Result<Bytes>> + Send {
         Chunks(self)
+    }
+
+    /// The connection of a 101: what the call asked for with [`Call::websocket`](crate::Call::websocket).
+    ///
+    /// # Errors
+    /// `invalid_call` where the status is another.
+    pub fn upgrade(self) -> Result<Upgraded> {
+        let none = || Error::new(ErrorCode::InvalidCall, "the response is no WebSocket");
+        self.upgrade.map(Upgrade::into_stream).ok_or_else(none)
     }
 
     /// Reads the body to its end.

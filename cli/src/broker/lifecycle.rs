@@ -150,6 +150,8 @@ fn run_until_told(place: &Place, engine: &Arc<Engine>, system: bool, ready: Box<
         let how = until_told(&listener, signals, told).await;
         notify::stopping();
         listener.close().await;
+        // It would live as long as both sides like: both are told, and its record is closed.
+        listener.end_sockets().await;
         // A child has a value: it ends with what let it out, and its record is closed first.
         listener.end_children().await;
         if how != Finish::Lock {

@@ -76,6 +76,11 @@ impl Listener {
         let _ = tokio::task::spawn_blocking(move || service.end_children()).await;
     }
 
+    /// Ends every WebSocket.
+    pub(crate) async fn end_sockets(&self) {
+        self.service.end_sockets().await;
+    }
+
     /// Waits until the calls under way have ended.
     pub(crate) async fn drain(self, limit: Duration) {
         drop(self.serving);

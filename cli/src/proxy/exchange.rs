@@ -1,15 +1,20 @@
 //! From a request to a call, and from its response to an answer: the one way of all three proxies.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use agentsecrets::{Call, Client, Error, ErrorCode, Response, Result};
+use agentsecrets::{Call, Client, Error, ErrorCode, Response, Result, Upgraded};
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use http::header::{self, HeaderMap, HeaderName};
-use http::{Method, Request};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, Request, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, Limited, StreamBody};
+use http_body_util::{BodyExt, Empty, Limited, StreamBody};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy, split};
+use tokio::time::timeout;
 
 use super::refusal::Answer;
 use super::upload::Upload;
@@ -19,6 +24,8 @@ pub(super) const OURS: &str = "x-as-";
 /// How long a call may wait for its answer. The program behind the proxy has its own patience, and its going away ends
 /// the call.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long one way of a socket may go on after the other has ended.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 /// The longest body that a value is written into, in bytes.
 const MAX_EDITED: usize = 64 << 20;
 
@@ -46,11 +53,14 @@ pub(super) fn call_of(method: Method, url: &str, headers: &HeaderMap) -> Result<
     Ok(call)
 }
 
-/// Sends the call with the request's body, which goes on as it comes.
-pub(super) async fn pass(client: &Client, mut call: Call, upload: Upload) -> Result<Answer> {
+/// Sends the call with the request's body, which goes on as it comes. A WebSocket goes on over the request's connection.
+pub(super) async fn pass(client: &Client, mut call: Call, upload: Upload, socket: Option<OnUpgrade>) -> Result<Answer> {
+    if socket.is_some() {
+        call.websocket()?;
+    }
     call.body(upload.body());
     match client.send(call).await {
-        Ok(response) => Ok(answer_of(response)),
+        Ok(response) => answer_to(response, socket),
         Err(error) => {
             upload.pass_over().await;
             Err(error)
@@ -72,11 +82,52 @@ pub(super) async fn pass_whole(client: &Client, mut call: Call, body: Incoming, 
     Ok(answer_of(client.send(call).await?))
 }
 
-/// Whether a request asks for a WebSocket (RFC 6455, section 4.1; RFC 8441 for HTTP/2).
-pub(super) fn asks_for_websocket<B>(request: &Request<B>) -> bool {
-    let upgrade = request.headers().get_all(header::UPGRADE).iter();
-    request.extensions().get::<hyper::ext::Protocol>().is_some()
-        || upgrade.filter_map(|value| value.to_str().ok()).any(|value| value.to_ascii_lowercase().contains("websocket"))
+/// The connection of a request that asks for a WebSocket (RFC 6455, section 4.1). Over HTTP/2 none is asked for, as we
+/// do not say that it can be (RFC 8441, section 3).
+pub(super) fn socket_of<B>(request: &mut Request<B>) -> Option<OnUpgrade> {
+    let asks = |name: &HeaderName, word: &str| {
+        let mut lists = request.headers().get_all(name).iter().filter_map(|list| list.to_str().ok());
+        lists.any(|list| list.split(',').any(|said| said.trim().eq_ignore_ascii_case(word)))
+    };
+    let asked = asks(&header::UPGRADE, "websocket") && asks(&header::CONNECTION, "upgrade");
+    asked.then(|| hyper::upgrade::on(request))
+}
+
+/// The answer, with the socket that it opens joined to the program's connection.
+fn answer_to(response: Response, socket: Option<OnUpgrade>) -> Result<Answer> {
+    let (Some(socket), StatusCode::SWITCHING_PROTOCOLS) = (socket, response.status()) else {
+        return Ok(answer_of(response));
+    };
+    let mut answer = Answer::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = response.headers().clone();
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    let stream = response.upgrade()?;
+    drop(tokio::spawn(async move {
+        if let Ok(program) = socket.await {
+            join(TokioIo::new(program), stream).await;
+        }
+    }));
+    Ok(answer)
+}
+
+/// Passes bytes on both ways until one side ends, and what is under way the other way for a little longer.
+async fn join(program: impl AsyncRead + AsyncWrite, stream: Upgraded) {
+    let ((mut from_program, mut to_program), (mut from_stream, mut to_stream)) = (split(program), split(stream));
+    let up = async {
+        let _ = copy(&mut from_program, &mut to_stream).await;
+        let _ = to_stream.shutdown().await;
+    };
+    let down = async {
+        let _ = copy(&mut from_stream, &mut to_program).await;
+        let _ = to_program.shutdown().await;
+    };
+    let (mut up, mut down) = (pin!(up), pin!(down));
+    let _ = tokio::select! {
+        () = &mut up => timeout(LAST_WORDS, down).await,
+        () = &mut down => timeout(LAST_WORDS, up).await,
+    };
 }
 
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {

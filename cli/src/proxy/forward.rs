@@ -157,10 +157,11 @@ impl Forward {
     }
 
     /// The upstream's answer, or a refusal and whether it asks the program for the credentials it was given.
-    async fn checked(&self, origin: &Origin, request: Request<Incoming>) -> Result<Answer, (Refusal, bool)> {
+    async fn checked(&self, origin: &Origin, mut request: Request<Incoming>) -> Result<Answer, (Refusal, bool)> {
         let bare = !request.headers().contains_key(header::AUTHORIZATION);
+        let socket = exchange::socket_of(&mut request);
         let (call, upload) = call_of(origin, request).map_err(|refusal| (refusal, false))?;
-        match exchange::pass(&self.client, call, upload).await {
+        match exchange::pass(&self.client, call, upload, socket).await {
             Ok(answer) => Ok(answer),
             Err(error) if error.code() == ErrorCode::NothingToInject && bare && self.asks(origin).await => {
                 Err((Refusal::from(error).with_status(StatusCode::UNAUTHORIZED), true))
@@ -175,9 +176,6 @@ impl Forward {
 }
 
 fn call_of(origin: &Origin, request: Request<Incoming>) -> Result<(Call, Upload), Refusal> {
-    if exchange::asks_for_websocket(&request) {
-        return Err(no_websocket());
-    }
     let (parts, body) = request.into_parts();
     let host = parts.headers.get(header::HOST).map(|host| host.to_str().unwrap_or_default());
     if !parts.uri.authority().map(HostPort::as_str).into_iter().chain(host).all(|said| origin.is(said)) {
@@ -230,14 +228,5 @@ fn misdirected() -> Refusal {
         ErrorCode::InvalidCall.as_str(),
         "the Host header names another host than the one the connection was made for",
         "leave the Host header to the program",
-    )
-}
-
-fn no_websocket() -> Refusal {
-    Refusal::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "upgrade_not_supported",
-        "a WebSocket does not go through the proxy",
-        "agentsecrets run --direct HOST leaves a host to the program, without secrets",
     )
 }

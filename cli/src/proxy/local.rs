@@ -139,23 +139,25 @@ impl Local {
         Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this path", "/proxy, or /to/HOST/…"))
     }
 
-    async fn explicit(&self, request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+    async fn explicit(&self, mut request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
         if !self.token.is_in(request.headers()) {
             return Err(guard::token_required());
         }
+        let socket = exchange::socket_of(&mut request);
         let (parts, body) = request.into_parts();
         let explicit = explicit::read(&parts.method, &parts.headers)?;
         let origin = explicit.call.url().origin().to_string();
         entry.origin = Some(origin.clone());
         let client = caller(&self.client, &parts.headers);
         let answered = match explicit.edit {
-            None => exchange::pass(&client, explicit.call, Upload::new(&parts.headers, body)).await,
+            None => exchange::pass(&client, explicit.call, Upload::new(&parts.headers, body), socket).await,
             Some(edit) => exchange::pass_whole(&client, explicit.call, body, edit == Edit::Form).await,
         };
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
     }
 
-    async fn reverse(&self, request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+    async fn reverse(&self, mut request: Request<Incoming>, entry: &mut Entry) -> Result<Answer, Refusal> {
+        let socket = exchange::socket_of(&mut request);
         let (parts, body) = request.into_parts();
         let path = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
         let target = reverse::parse(path.strip_prefix("/to/").unwrap_or_default());
@@ -171,8 +173,8 @@ impl Local {
         call.placeholders(true);
         let origin = call.url().origin().to_string();
         entry.origin = Some(origin.clone());
-        let answered =
-            exchange::pass(&caller(&self.client, &parts.headers), call, Upload::new(&parts.headers, body)).await;
+        let client = caller(&self.client, &parts.headers);
+        let answered = exchange::pass(&client, call, Upload::new(&parts.headers, body), socket).await;
         answered.map_err(|error| Refusal::from(error).about(host(&origin)))
     }
 }

@@ -71,5 +71,5 @@ async fn requests<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(proxy: Arc
     let mut server = auto::Builder::new(TokioExecutor::new());
     server.http1().timer(TokioTimer::new()).max_headers(MAX_HEADERS);
     server.http2().timer(TokioTimer::new());
-    let _ = server.serve_connection(TokioIo::new(stream), answer).await;
+    let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), answer).await;
 }

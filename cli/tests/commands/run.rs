@@ -68,8 +68,8 @@ fn what_is_not_granted_is_refused_in_one_shape() {
         (&["-H", BEARER, "-H", "Host: other.example", &granted], "421", "invalid_call"),
         (
             &["-H", BEARER, "-H", "Connection: Upgrade", "-H", "Upgrade: websocket", "--http1.1", &granted],
-            "501",
-            "upgrade_not_supported",
+            "400",
+            "invalid_call",
         ),
     ] {
         let ran = scene.curl(&[arguments, &STATUS].concat()).ok();

@@ -23,6 +23,7 @@ use tokio::net::UnixStream;
 use super::peer::{check_peer, short_of_descriptors, socket_address};
 use super::protocol::{TAIL, TailHeader};
 use super::shared::SharedSocket;
+use super::stream::LinkStream;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::response::{SafeBody, Tail};
@@ -37,18 +38,23 @@ const MAX_HEADERS: usize = 1024;
 
 pub(crate) struct Connection {
     sender: http1::SendRequest<Body>,
+    /// Dropped before what it drives.
+    line: Line,
     driver: Pin<Box<http1::Connection<TokioIo<UnixStream>, Body>>>,
-    /// The socket that `driver` owns, and the process that opened it.
+}
+
+/// A socket that something beside this owns, and the process that opened it.
+pub(super) struct Line {
     socket: RawFd,
     pid: u32,
 }
 
-impl Drop for Connection {
+impl Drop for Line {
     /// Ends the conversation, and not only this end of it: a child forked meanwhile holds a copy of the descriptor, and
     /// the broker would not learn that the call was given up.
     fn drop(&mut self) {
         if self.pid == std::process::id() {
-            // SAFETY: `driver` keeps the descriptor open, and is dropped after this.
+            // SAFETY: whoever owns the descriptor is dropped after this.
             unsafe { libc::shutdown(self.socket, libc::SHUT_RDWR) };
         }
     }
@@ -134,7 +140,7 @@ impl Connection {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|why| gone(&why))?;
-        Ok(Self { sender, driver: Box::pin(driver), socket, pid: std::process::id() })
+        Ok(Self { sender, line: Line { socket, pid: std::process::id() }, driver: Box::pin(driver) })
     }
 
     /// Whether the connection can take a request. An idle one that the broker closed says so here.
@@ -156,7 +162,7 @@ impl Connection {
     /// Whether the broker has gone, by the kernel's word: a runtime that slept meanwhile has not heard of it yet. On an
     /// idle connection there is nothing else to read.
     fn is_hung_up(&self) -> bool {
-        let mut asked = libc::pollfd { fd: self.socket, events: libc::POLLIN, revents: 0 };
+        let mut asked = libc::pollfd { fd: self.line.socket, events: libc::POLLIN, revents: 0 };
         // SAFETY: one live entry, and no waiting.
         unsafe { libc::poll(&raw mut asked, 1, 0) != 0 }
     }
@@ -183,6 +189,18 @@ impl Connection {
             Some(request) => Unsent::Returned(Box::new(request)),
             None => Unsent::Failed(body.or(|| gone(&failed.into_error()))),
         })
+    }
+}
+
+impl Connection {
+    /// What is left of a connection that became something else than HTTP.
+    pub(super) async fn into_stream(self) -> Result<LinkStream> {
+        let Self { sender, line, mut driver } = self;
+        drop(sender);
+        // It may have come to its end already, with the answer; asked again it would shut the socket down.
+        std::future::poll_fn(|cx| driver.poll_without_shutdown(cx)).await.map_err(|why| gone(&why))?;
+        let parts = Pin::into_inner(driver).into_parts();
+        Ok(LinkStream::new(line, parts.read_buf, parts.io.into_inner()))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{Request, Response as HttpResponse, header};
+use http::{Request, Response as HttpResponse, StatusCode, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
 
@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::log_safe::SafeUrl;
 use crate::resolve::SecretInput;
-use crate::response::{Response, SafeBody, Tail};
+use crate::response::{NoBody, Response, SafeBody, Tail, Upgrade};
 
 /// The way to a broker.
 pub(crate) struct Link {
@@ -60,10 +60,10 @@ impl Link {
         let grace = deadline.saturating_add(std::time::Duration::from_secs(1));
         let exchange = tokio::time::timeout(grace, self.exchange(request)).await;
         let (connection, answer) = exchange.map_err(|_| crate::send::timed_out(deadline))??;
-        self.response(connection, answer, url, max_response, started)
+        self.response(connection, answer, url, max_response, started).await
     }
 
-    fn response(
+    async fn response(
         &self,
         connection: Connection,
         answer: HttpResponse<Incoming>,
@@ -87,7 +87,11 @@ impl Link {
         }
         crate::call::strip_hop(&mut parts.headers);
         let url = said.url.as_deref().map(SafeUrl::parse).transpose()?.unwrap_or(asked);
-        let body = Box::new(LinkBody::new(connection, Arc::clone(&self.pool), body, tail));
+        let (body, upgrade): (Box<dyn SafeBody>, _) = if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+            (Box::new(NoBody), Some(Upgrade::Stream(Box::new(connection.into_stream().await?))))
+        } else {
+            (Box::new(LinkBody::new(connection, Arc::clone(&self.pool), body, tail)), None)
+        };
         Ok(Response {
             status: parts.status,
             reason: said.reason,
@@ -96,6 +100,7 @@ impl Link {
             body,
             max_response,
             started,
+            upgrade,
         })
     }
 
@@ -220,6 +225,9 @@ fn request_of(call: Call, selection: &Selection) -> Result<(Request<Body>, SafeU
         *headers = call.headers;
         headers.insert(CALL, header);
         headers.insert(header::TE, http::HeaderValue::from_static("trailers"));
+        if let Some(handshake) = &call.websocket {
+            handshake.write(headers);
+        }
     }
     let request = request.body(call.body).map_err(|_| {
         Error::new(ErrorCode::InvalidCall, "the URL has a character that HTTP does not allow")

@@ -16,6 +16,7 @@ mod protocol;
 mod serve;
 mod shared;
 mod start;
+mod stream;
 
 pub use crate::release::raise_open_files;
 pub(crate) use door::Door;

@@ -72,6 +72,9 @@ pub(crate) struct CallHeader {
     placeholders: bool,
     #[serde(default)]
     buffered: bool,
+    /// Whether it is the handshake of a WebSocket.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    websocket: bool,
     /// Whether the caller has the whole body at hand: it can then be edited, and sent again.
     #[serde(default)]
     whole: bool,
@@ -103,6 +106,7 @@ impl CallHeader {
             no_redirects: !call.redirects,
             placeholders: call.placeholders,
             buffered: call.buffered,
+            websocket: call.websocket.is_some(),
             whole: matches!(call.body, Body::Bytes(_)),
         }
     }
@@ -132,6 +136,9 @@ impl CallHeader {
         call.redirects = !said.no_redirects;
         call.placeholders = said.placeholders;
         call.buffered = said.buffered;
+        if said.websocket {
+            call.websocket()?;
+        }
         Ok((call, said.selection, said.whole))
     }
 }

@@ -98,7 +98,7 @@ impl Service {
         answered.unwrap_or_else(|error| refusal(&error))
     }
 
-    async fn call(&self, request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
+    async fn call(&self, mut request: Request<Incoming>) -> Result<HttpResponse<AnswerBody>> {
         self.full.map_or(Ok(()), |most| Err(too_many(most)))?;
         let (mut call, selection, whole) = CallHeader::read(&request)?;
         let asked = call.url.clone();
@@ -106,9 +106,15 @@ impl Service {
         // A stranger's body is not even read.
         self.engine.let_in(&call, &selection, &self.peer)?;
         let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
+        let stream = call.websocket.is_some().then(|| hyper::upgrade::on(&mut request));
         call.body = received(request.into_body(), whole, edited).await?;
-        let response = self.engine.call(call, &selection, self.peer.clone()).await?;
-        answer(response, &asked, buffered).await
+        let mut response = self.engine.call(call, &selection, self.peer.clone()).await?;
+        let upgraded = response.upgrade.take().zip(stream);
+        let mut answer = answer(response, &asked, buffered).await?;
+        if let Some((upgrade, stream)) = upgraded {
+            super::stream::relay(&mut answer, upgrade, stream);
+        }
+        Ok(answer)
     }
 
     /// Agrees to a conversation about a door; everything else, a refusal too, is said in it.
@@ -126,6 +132,11 @@ impl Service {
         });
         let (parts, ()) = answer.into_parts();
         Ok(assembled(parts.status, parts.headers, AnswerBody(State::Done)))
+    }
+
+    /// Ends every WebSocket.
+    pub async fn end_sockets(&self) {
+        self.engine.end_sockets().await;
     }
 
     /// Ends every child that was given a value.

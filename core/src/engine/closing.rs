@@ -6,13 +6,19 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use crate::audit::{Begun, Ended, Outcome, Reason};
 use crate::call::{Call, DEFAULT_TIMEOUT};
 use crate::error::{Error, ErrorCode, Result};
 use crate::log_safe::SafeUrl;
-use crate::redact::{Head, RedactedBody};
-use crate::response::{Response, SafeBody, Tail, too_large};
+use crate::redact::{Found, Head, RedactedBody};
+use crate::response::{self, Response, SafeBody, Tail, Upgrade, too_large};
+
+mod relay;
+
+use relay::Relay;
+pub(super) use relay::Sockets;
 
 /// What a call may take.
 #[derive(Clone, Copy)]
@@ -51,19 +57,24 @@ impl Limits {
     }
 }
 
-/// The answer, with the open record in its body.
-pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begun, limits: Limits) -> Response {
+/// The answer, with the open record in its body or in its socket.
+pub(super) fn response(
+    head: Head,
+    mut body: RedactedBody,
+    url: SafeUrl,
+    begun: Begun,
+    limits: Limits,
+    sockets: &Sockets,
+) -> Response {
+    let mut begun = Some(begun);
+    let upgrade = body.take_socket().zip(begun.take_if(|_| head.status == StatusCode::SWITCHING_PROTOCOLS));
+    let upgrade = upgrade.map(|(socket, begun)| {
+        let relay: Box<dyn response::Relay> = Box::new(Relay::new(socket, sockets.open(), begun));
+        Upgrade::Relay(relay)
+    });
     let deadline = limits.buffered.then(|| Box::pin(tokio::time::sleep_until(limits.deadline())));
     let mut headers = head.headers;
-    let mut body = Closing {
-        body,
-        status: head.status.as_u16(),
-        begun: Some(begun),
-        limits,
-        deadline,
-        seen: 0,
-        incomplete: false,
-    };
+    let mut body = Closing { body, status: head.status.as_u16(), begun, limits, deadline, seen: 0, incomplete: false };
     if body.body.is_over() {
         body.close(Outcome::Ok, None);
     } else if !limits.buffered {
@@ -78,6 +89,7 @@ pub(super) fn response(head: Head, body: RedactedBody, url: SafeUrl, begun: Begu
         body: Box::new(body),
         max_response: limits.max_response,
         started: limits.started,
+        upgrade,
     }
 }
 
@@ -96,6 +108,18 @@ pub(super) fn failed(begun: Begun, why: Error) -> Error {
     begun.end(ended).err().unwrap_or(why)
 }
 
+/// Closes the record of a WebSocket.
+pub(super) fn end(begun: Begun, outcome: Outcome, code: Option<ErrorCode>, status: u16, found: &Found) -> Result<()> {
+    let ended = Ended {
+        outcome,
+        status: Some(status),
+        reason: code.map(Reason::Code).or(found.any().then_some(Reason::CredentialEcho)),
+        redacted: found.names().cloned().collect(),
+        duration_ms: Some(millis(begun.elapsed())),
+    };
+    begun.end(ended)
+}
+
 /// A body that closes the call's record at its end, its failure or its drop.
 struct Closing {
     body: RedactedBody,
@@ -110,16 +134,7 @@ struct Closing {
 impl Closing {
     fn close(&mut self, outcome: Outcome, code: Option<ErrorCode>) {
         let Some(begun) = self.begun.take() else { return };
-        let tail = self.body.tail();
-        let echoed = (!tail.redacted.is_empty() || tail.unnamed).then_some(Reason::CredentialEcho);
-        let ended = Ended {
-            outcome,
-            status: Some(self.status),
-            reason: code.map(Reason::Code).or(echoed),
-            redacted: tail.redacted,
-            duration_ms: Some(millis(begun.elapsed())),
-        };
-        self.incomplete = begun.end(ended).is_err();
+        self.incomplete = end(begun, outcome, code, self.status, &self.body.found()).is_err();
     }
 
     fn fail(&mut self, why: Error) -> Poll<Option<Result<Bytes>>> {

@@ -91,6 +91,7 @@ impl Call {
             redirects: self.redirects,
             placeholders: false,
             buffered: self.buffered,
+            websocket: self.websocket.clone(),
         })
     }
 }

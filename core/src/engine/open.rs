@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use super::approvals::Waiting;
 use super::caller::{Caller, Who};
+use super::closing::Sockets;
 use super::gate::ShareStates;
 use super::limits::Counters;
 use super::loaded::{Current, Files};
@@ -32,6 +33,8 @@ pub struct Engine {
     pub(super) current: Mutex<Option<Current>>,
     /// The children that were given values.
     pub(super) running: Arc<Running>,
+    /// The WebSockets that are open.
+    pub(super) sockets: Sockets,
     /// What other managers were asked for.
     pub(super) sources: Sources<NoAnswer>,
     /// How the shared sockets stand.
@@ -102,6 +105,7 @@ impl Engine {
             waiting: Waiting::default(),
             current: Mutex::new(None),
             running: Arc::default(),
+            sockets: Sockets::default(),
             sources: Sources::default(),
             shares: ShareStates::default(),
             variables: OnceLock::new(),

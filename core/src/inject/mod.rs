@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use zeroize::Zeroizing;
 
-use crate::call::{Auth, Body, Call};
+use crate::call::{Auth, Body, Call, Handshake};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::log_safe::{Origin, SafeUrl};
 use crate::resolve::Resolved;
@@ -46,6 +46,7 @@ pub(crate) struct ArmedRequest {
     target: Bytes,
     headers: HeaderMap,
     body: Body,
+    websocket: Option<Handshake>,
 }
 
 /// The text a value was written into, exactly as it stands on the wire: what redaction looks for where the value by
@@ -60,7 +61,7 @@ pub(crate) struct WireForm {
 /// # Errors
 /// Those of [`inject`].
 pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<WireForm>)> {
-    let Call { method, headers, body, injections, .. } = call;
+    let Call { method, headers, body, injections, websocket, .. } = call;
     let placed: Vec<Placed<'_>> = injections
         .iter()
         .zip(resolved.values())
@@ -70,7 +71,8 @@ pub(crate) fn arm(call: Call, resolved: &Resolved) -> Result<(ArmedRequest, Vec<
         })
         .collect();
     // The URL of the proof, not of the call: what was permitted is what is sent.
-    inject(Draft { method, url: resolved.url().clone(), headers, body }, &placed)
+    let (armed, forms) = inject(Draft { method, url: resolved.url().clone(), headers, body }, &placed)?;
+    Ok((ArmedRequest { websocket, ..armed }, forms))
 }
 
 /// The text of `Proxy-Authorization` for a proxy that takes Basic (RFC 9110, section 11.7.1). The value is
@@ -115,7 +117,8 @@ fn place(draft: Draft, placed: &[Placed<'_>]) -> Result<(ArmedRequest, Vec<WireF
     if target.len() > MAX_TARGET {
         return Err(too_long(placed));
     }
-    let armed = ArmedRequest { method, origin: url.origin().clone(), target: wiped_bytes(target), headers, body };
+    let origin = url.origin().clone();
+    let armed = ArmedRequest { method, origin, target: wiped_bytes(target), headers, body, websocket: None };
     Ok((armed, forms))
 }
 
@@ -136,6 +139,11 @@ impl ArmedRequest {
     /// Where it goes.
     pub(crate) fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The WebSocket it asks for.
+    pub(crate) fn websocket(&mut self) -> Option<Handshake> {
+        self.websocket.take()
     }
 
     /// Method, origin, target, headers and body, for the sender.

@@ -9,16 +9,42 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::messages::Messages;
 use super::{Found, Redactor, Scanner};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::response::{SafeBody, Tail};
-use crate::send::{Decoder, Place, RawResponse};
+use crate::send::{Decoder, Place, RawResponse, RawSocket};
+use crate::websocket::{Reader, Writer};
 
 /// Status line and headers without values.
 pub(crate) struct Head {
     pub(crate) status: StatusCode,
     pub(crate) reason: Option<String>,
     pub(crate) headers: HeaderMap,
+}
+
+/// A WebSocket that is open to an upstream, and the ways through the scanner between it and the program.
+pub(crate) struct Socket {
+    pub(crate) stream: hyper::upgrade::Upgraded,
+    /// From the upstream to the program.
+    pub(crate) down: Messages,
+    /// From the program to the upstream.
+    pub(crate) up: Messages,
+    /// What was found in the head.
+    pub(crate) head: Found,
+}
+
+impl Socket {
+    /// A program's frames are masked, and so are ours where we are the program. What goes to the program is never
+    /// compressed: it is on this machine.
+    fn new(raw: RawSocket, scanner: &Arc<Scanner>, head: Found) -> Self {
+        let deflate = raw.opened.deflate;
+        let from_upstream = Reader::new(false, deflate.map(|agreed| agreed.server_forgets));
+        let down = Messages::new(from_upstream, Writer::new(false, None), Arc::clone(scanner));
+        let from_program = Reader::new(true, raw.opened.from_program);
+        let up = Messages::new(from_program, Writer::new(true, deflate), Arc::clone(scanner));
+        Self { stream: raw.stream, down, up, head }
+    }
 }
 
 /// Takes the values out of a response. The body follows as it is read.
@@ -34,7 +60,12 @@ pub(crate) fn redact(raw: RawResponse, scanner: Arc<Scanner>) -> Result<(Head, R
         headers.remove(header::CONTENT_ENCODING);
         headers.remove(header::CONTENT_LENGTH);
     }
-    let headers = redacted_fields(headers, &scanner, &mut found);
+    let mut headers = redacted_fields(headers, &scanner, &mut found);
+    let socket = raw.socket.map(|mut raw| {
+        // Ours, and made of what the program said.
+        headers.extend(std::mem::take(&mut raw.opened.answer));
+        Box::new(Socket::new(*raw, &scanner, found.clone()))
+    });
     let reason = raw.reason.map(|reason| {
         let text = scanner.redact_text(&reason, &mut found).unwrap_or_else(|| reason.to_vec());
         String::from_utf8_lossy(&text).into_owned()
@@ -50,6 +81,7 @@ pub(crate) fn redact(raw: RawResponse, scanner: Arc<Scanner>) -> Result<(Head, R
         out: Vec::new(),
         state: if raw.bodiless { State::Done } else { State::First },
         _place: raw.place,
+        socket,
     };
     Ok((head, body))
 }
@@ -89,7 +121,8 @@ pub(crate) struct RedactedBody {
     out: Vec<u8>,
     state: State,
     /// Held until the body is over.
-    _place: Place,
+    _place: Option<Place>,
+    socket: Option<Box<Socket>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,6 +133,18 @@ enum State {
 }
 
 impl RedactedBody {
+    /// The WebSocket in place of a body.
+    pub(crate) fn take_socket(&mut self) -> Option<Box<Socket>> {
+        self.socket.take()
+    }
+
+    /// What was found so far.
+    pub(crate) fn found(&self) -> Found {
+        let mut all = self.head.clone();
+        all.merge(self.redactor.found());
+        all
+    }
+
     fn take(&mut self, data: Bytes) -> Result<Option<Bytes>> {
         // The whole body in one piece, as small ones mostly are: searched where it lies, and untouched when clean.
         if self.state == State::First && self.decoder.is_none() && self.incoming.is_end_stream() {
@@ -173,8 +218,7 @@ impl SafeBody for RedactedBody {
     }
 
     fn tail(&self) -> Tail {
-        let mut all = self.head.clone();
-        all.merge(self.redactor.found());
+        let all = self.found();
         Tail {
             redacted: all.names().cloned().collect(),
             unnamed: all.unnamed(),

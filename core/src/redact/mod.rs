@@ -16,6 +16,7 @@ mod escapes;
 pub(crate) mod fuzz;
 #[cfg(any(test, fuzzing))]
 mod oracle;
+mod messages;
 mod scanner;
 mod search;
 mod stream;
@@ -26,7 +27,8 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use body::{Head, RedactedBody, redact};
+pub(crate) use body::{Head, RedactedBody, Socket, redact};
+pub(crate) use messages::Messages;
 pub(crate) use scanner::Scanner;
 pub(crate) use stream::Redactor;
 

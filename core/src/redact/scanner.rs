@@ -104,7 +104,7 @@ impl Scanner {
     }
 
     /// Whether a whole text surely holds nothing.
-    fn is_clean(&self, text: &[u8]) -> bool {
+    pub(super) fn is_clean(&self, text: &[u8]) -> bool {
         let (mut search, mut hits) = (Search::default(), Vec::new());
         for block in text.chunks(super::stream::BLOCK) {
             search.feed(self, block, &mut hits);

@@ -47,6 +47,20 @@ impl Redactor {
         self.stream.finish(&self.scanner, out);
     }
 
+    /// Begins another stream, which pays for its work with what the one before left: a host that sends many does not
+    /// make more work than one that sends one.
+    pub(crate) fn begin_another(&mut self, scanner: Arc<Scanner>) {
+        let effort = self.stream.effort.carried(self.stream.decided);
+        self.scanner = scanner;
+        self.stream = Stream::default();
+        self.stream.effort = effort;
+    }
+
+    /// Whether nothing was pushed yet.
+    pub(super) fn is_untouched(&self) -> bool {
+        self.stream.decided == 0 && self.stream.held.is_empty()
+    }
+
     /// Begins a stream for which so much work is paid.
     #[cfg(test)]
     pub(super) fn with_effort(scanner: Arc<Scanner>, left: i64) -> Self {

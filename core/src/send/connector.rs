@@ -39,7 +39,7 @@ impl Connector {
         Self { way, tls }
     }
 
-    async fn connect(self, uri: Uri) -> Result<Dialled, Unsent> {
+    pub(super) async fn connect(self, uri: Uri) -> Result<Dialled, Unsent> {
         match tokio::time::timeout(CONNECT_LIMIT, self.dial(&uri)).await {
             Ok(result) => result,
             Err(_) => Err(self.unreachable(&uri, &Problem::passing("did not answer in 15 seconds")).into()),

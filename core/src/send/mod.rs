@@ -10,6 +10,7 @@ pub(crate) mod fuzz;
 mod lanes;
 mod proxy;
 mod roots;
+mod upgrade;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -17,14 +18,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
+use rustls::ClientConfig;
 
 pub(crate) use address::AddressScope;
 pub(crate) use decode::Decoder;
 pub(crate) use lanes::Place;
 pub(crate) use proxy::{Credentials, Gateway};
 pub use roots::platform_bundle;
+pub(crate) use upgrade::RawSocket;
 
 use self::connector::{Connector, Way};
 use self::lanes::Lanes;
@@ -42,6 +45,8 @@ pub(crate) struct Sender {
     loopback: Lanes,
     exact: Lanes,
     proxied: Option<(Proxy, Lanes)>,
+    /// For connections that speak HTTP/1.1 alone.
+    http1: Arc<ClientConfig>,
 }
 
 /// Why nothing came back.
@@ -75,8 +80,10 @@ pub(crate) struct RawResponse {
     pub(crate) body: Incoming,
     /// Whether no body can follow, whatever the headers say (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5).
     pub(crate) bodiless: bool,
-    /// Where the call counts while the body comes.
-    pub(crate) place: Place,
+    /// Where the call counts while the body comes; a WebSocket has a connection of its own.
+    pub(crate) place: Option<Place>,
+    /// The connection, where it became a WebSocket.
+    pub(crate) socket: Option<Box<RawSocket>>,
 }
 
 impl Sender {
@@ -91,6 +98,7 @@ impl Sender {
             private: straight(Some(AddressScope::PrivateAllowed)),
             loopback: straight(Some(AddressScope::Loopback)),
             exact: straight(None),
+            http1: roots::http1_alone(&tls),
             proxied: proxy.map(|proxy| (proxy.clone(), lanes(Way::Through(proxy)))),
         })
     }
@@ -107,14 +115,17 @@ impl Sender {
     }
 
     /// Sends, and waits for the head of the answer.
-    pub(crate) async fn send(&self, armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse, Unsent> {
+    pub(crate) async fn send(&self, mut armed: ArmedRequest, scope: AddressScope) -> Result<RawResponse, Unsent> {
+        if let Some(asked) = armed.websocket() {
+            // In a box: few calls go this way, and all would be larger by it.
+            return Box::pin(self.upgrade(armed, scope, asked)).await;
+        }
         let (pool, place) = self.lanes(armed.origin(), scope).enter();
         let request = request_of(armed)?;
         let head = *request.method() == Method::HEAD;
         let body = request.body().watch();
         let answer = pool.request(request).await.map_err(|why| body.or(|| send_error(&why)))?;
-        let (mut parts, body) = answer.into_parts();
-        if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(Error::new(
                 ErrorCode::UpstreamUnreachable,
                 "the upstream changed to a protocol that cannot be searched",
@@ -122,14 +133,19 @@ impl Sender {
             .with_retryable(false)
             .into());
         }
-        let reason = parts
-            .extensions
-            .remove::<hyper::ext::ReasonPhrase>()
-            .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
-        let bodiless = head || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        crate::call::strip_hop(&mut parts.headers);
-        Ok(RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless, place })
+        Ok(RawResponse { place: Some(place), ..raw(answer, head) })
     }
+}
+
+fn raw(answer: Response<Incoming>, no_body: bool) -> RawResponse {
+    let (mut parts, body) = answer.into_parts();
+    let reason = parts
+        .extensions
+        .remove::<hyper::ext::ReasonPhrase>()
+        .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+    let bodiless = no_body || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    crate::call::strip_hop(&mut parts.headers);
+    RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless, place: None, socket: None }
 }
 
 fn request_of(armed: ArmedRequest) -> Result<Request<Body>> {

@@ -16,6 +16,7 @@ use url::Host;
 use super::Unsent;
 use super::address::{self, AddressClass, AddressScope};
 use super::dial::{Problem, Stream, open, secure};
+use super::roots::http1_alone;
 use crate::error::{Error, ErrorCode, Result};
 use crate::log_safe::Origin;
 
@@ -45,9 +46,7 @@ pub(super) struct Proxy {
 impl Proxy {
     /// The proxy of a gateway, verified as every upstream is. It is spoken to in HTTP/1.1.
     pub(super) fn new(gateway: Arc<dyn Gateway>, tls: &Arc<ClientConfig>) -> Self {
-        let mut tls = ClientConfig::clone(tls);
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { gateway, tls: Arc::new(tls) }
+        Self { gateway, tls: http1_alone(tls) }
     }
 
     /// Whether a call leaves by the proxy: those to public hosts do. What can only be here or in a private network is

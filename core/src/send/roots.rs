@@ -40,6 +40,13 @@ pub(crate) fn client_config(trusted: &[String]) -> Result<Arc<ClientConfig>> {
     Ok(Arc::new(config))
 }
 
+/// The same settings for connections that are to speak HTTP/1.1.
+pub(crate) fn http1_alone(config: &ClientConfig) -> Arc<ClientConfig> {
+    let mut config = config.clone();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
+
 #[cfg(not(any(target_os = "macos", windows)))]
 fn platform_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();

@@ -20,3 +20,4 @@ mod responses;
 mod shares;
 mod surface;
 mod vectors;
+mod websockets;

@@ -15,15 +15,17 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("policy", &[]),
     ("resolve", &["policy", "store", "crypto"]),
     ("inject", &["resolve"]),
-    ("send", &["inject"]),
-    ("redact", &["send", "inject"]),
+    // The protocol of sockets knows nothing of values, and nobody who does.
+    ("websocket", &[]),
+    ("send", &["inject", "websocket"]),
+    ("redact", &["send", "inject", "websocket"]),
     ("audit", &[]),
     ("store", &["crypto", "home"]),
     ("crypto", &[]),
     // The doors: a value leaves to a child or a provider, behind a grant, and what comes back is searched.
     ("release", &["policy", "resolve", "redact", "control"]),
     ("owner", &["policy", "audit", "resolve", "release", "store", "crypto", "home", "control"]),
-    ("engine", &["policy", "resolve", "inject", "send", "redact", "release", "audit", "home", "control"]),
+    ("engine", &["policy", "resolve", "inject", "send", "redact", "websocket", "release", "audit", "home", "control"]),
     (
         "broker",
         &["client", "engine", "release", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"],

@@ -38,6 +38,10 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Send>(stream: S, router: &
         let method = head.method.clone();
         let (feed, body) = mpsc::channel(2);
         let request = request(router, head, body);
+        if router.serves_sockets() && crate::websocket::is_asked_for(&request) {
+            let (buffer, read) = reader.into_parts();
+            return crate::websocket::serve(crate::websocket::joined(buffer, read, write), request).await;
+        }
         let answered = {
             let answer = answer(router, request, &method, keep, &mut write);
             let pump = reader.pump(feed);

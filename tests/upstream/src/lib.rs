@@ -17,6 +17,7 @@ mod routes;
 mod source;
 mod ticket;
 mod upstream;
+mod websocket;
 
 pub use certificate::Authority;
 pub use options::{Api, Certificate, Options, Protocol};

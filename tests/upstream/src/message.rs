@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::ticket::Ticket;
 
 /// Where a request's body comes from.
-pub(crate) trait Chunks: Send {
+pub(crate) trait Chunks: Send + Sync {
     /// The next piece; `None` at the end, an error where the client broke off.
     fn next(&mut self) -> BoxFuture<'_, Option<io::Result<Bytes>>>;
 }

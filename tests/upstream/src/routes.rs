@@ -28,6 +28,11 @@ impl Router {
         Self { api, connection }
     }
 
+    /// Whether there are WebSockets here.
+    pub(crate) fn serves_sockets(&self) -> bool {
+        self.api == Api::Hostile
+    }
+
     /// The answer, and the record that ends when the answer has been written.
     pub(crate) async fn answer(&self, mut request: Request) -> (Reply, Ticket) {
         let path = request.path().to_owned();

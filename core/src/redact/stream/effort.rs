@@ -52,6 +52,13 @@ impl Effort {
         Self { left, ..Self::default() }
     }
 
+    /// What is left of it for the next stream, where this one ended at a place.
+    pub(super) fn carried(&self, end: u64) -> Self {
+        let mut next = Self { left: self.left, ..Self::default() };
+        next.pay(end.saturating_sub(self.paid), RATE);
+        next
+    }
+
     /// Pays for the stream up to a place.
     pub(super) fn refill(&mut self, place: u64) {
         self.pay(place.saturating_sub(self.paid), RATE);

@@ -1,6 +1,7 @@
 //! Behaviours one by one; `properties` tries them on random texts, `vectors` on the shared case files.
 
 mod hostile;
+mod messages;
 mod properties;
 mod vectors;
 

@@ -106,6 +106,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
     }
 
+    /// What was read too far, and the rest.
+    pub(super) fn into_parts(self) -> (BytesMut, R) {
+        (self.buffer, self.stream)
+    }
+
     pub(super) fn body_ended(&self) -> bool {
         self.left == Left::Bytes(0)
     }
