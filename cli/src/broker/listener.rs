@@ -78,7 +78,7 @@ impl Listener {
 
     /// Ends every WebSocket.
     pub(crate) async fn end_sockets(&self) {
-        self.service.end_sockets().await;
+        self.serving.service.end_sockets().await;
     }
 
     /// Waits until the calls under way have ended.

@@ -5,10 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf as _, Bytes};
+use http::{HeaderValue, Response, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::connection::Line;
+use crate::response::Upgrade;
 
 /// The bytes both ways.
 pub(super) struct LinkStream {
@@ -17,6 +21,18 @@ pub(super) struct LinkStream {
     /// What was read too far while it still was HTTP.
     read: Bytes,
     stream: UnixStream,
+}
+
+/// The broker's side: says yes, and relays over the connection once it is no HTTP any more.
+pub(super) fn relay<B>(answer: &mut Response<B>, upgrade: Upgrade, stream: OnUpgrade) {
+    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    drop(tokio::spawn(async move {
+        // A caller that went away meanwhile has given the call up.
+        if let (Upgrade::Relay(relay), Ok(stream)) = (upgrade, stream.await) {
+            relay.run(Box::new(TokioIo::new(stream))).await;
+        }
+    }));
 }
 
 impl LinkStream {

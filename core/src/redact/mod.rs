@@ -14,9 +14,9 @@ mod encodings;
 mod escapes;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+mod messages;
 #[cfg(any(test, fuzzing))]
 mod oracle;
-mod messages;
 mod scanner;
 mod search;
 mod stream;

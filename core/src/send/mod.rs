@@ -139,10 +139,8 @@ impl Sender {
 
 fn raw(answer: Response<Incoming>, no_body: bool) -> RawResponse {
     let (mut parts, body) = answer.into_parts();
-    let reason = parts
-        .extensions
-        .remove::<hyper::ext::ReasonPhrase>()
-        .map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+    let reason =
+        parts.extensions.remove::<hyper::ext::ReasonPhrase>().map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
     let bodiless = no_body || matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     crate::call::strip_hop(&mut parts.headers);
     RawResponse { status: parts.status, reason, headers: parts.headers, body, bodiless, place: None, socket: None }
