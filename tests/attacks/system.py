@@ -188,6 +188,9 @@ def grouped(world: World, machine: Machine, user: Account) -> None:
                               capture_output=True, check=False)  # fmt: skip
         demand(done.returncode == code, f"with the groups {groups} it ends with {done.returncode}: {done.stdout[-200:]!r}")
     machine.end(process)
+    # What was signed is enough, as it stands in a unit; other terms are the owner's again.
+    machine.end(machine.started("--socket", machine.socket, "--group", str(group)))
+    refused(machine.start("--socket", machine.socket, "--group", "0"), b"owner_required")
 
 
 def units(world: World) -> str:

@@ -33,6 +33,7 @@ def add_to(suite: Suite) -> None:
     suite.proof("walls: without a token, with another's or a revoked one nothing is served")(tokens)
     suite.proof("walls: every other question, path and door is refused at a shared socket")(questions)
     suite.proof("walls: a socket that others could have put there is not believed")(posed)
+    suite.proof("walls: a shared socket is closed while the home is locked")(locked)
     suite.proof("walls: a share ends with its word, its time and its broker")(ended)
 
 
@@ -54,8 +55,8 @@ class Shared:
         return {"AGENTSECRETS_BROKER": f"unix:{socket or self.socket}", **token}
 
 
-def shared(world: World) -> Shared:
-    home = world.home()
+def shared(world: World, unlock: str = "file") -> Shared:
+    home = world.home(unlock)
     origin = world.upstream.origin
     tokens, ids = {}, {}
     for agent in ("bot", "other"):
@@ -106,6 +107,12 @@ def examined(world: World, it: Shared, account: Account, **where: Any) -> None:
     demand(said["destinations"] == [[f"localhost:{world.upstream.port}"]], f"nor their places: {said}")
     demand(said["checked"] == [True, False] and said["home"] == "", f"nor whether they are there: {said}")
     demand(said["logged"] == [["bot", "broker-shared"]], f"the log is the agent's own: {said['logged']}")
+    # Named in the program, beside an environment that names nothing.
+    named = {"broker": f"unix:{socket or it.socket}", "agent_token": it.tokens["bot"]}
+    bare = {"PYTHONPATH": str(world.python_package())}
+    command = container([world.python(account), str(world.file(HERE / "guest.py")), "sdk"])
+    said = json.loads(account.run(command, json.dumps({"options": named}).encode(), bare).good().out)
+    demand(said["isolation"] == "broker-shared" and said["names"] == ["TOKEN"], f"Python takes it as an option: {said}")
     variables = it.variables(socket=socket)
     command = container([world.node(account), str(world.file(HERE / "guest.cjs")), str(world.node_package())])
     said = json.loads(account.run(command, plan_of(world), variables).good().out)
@@ -307,6 +314,23 @@ def posed(world: World) -> str:
     demand(again.code == 2 and b"other users may write" in again.err, f"a loose folder is refused: {again.text[-200:]}")
     it.home.stop()
     return "0 bytes told, three times"
+
+
+def locked(world: World) -> str:
+    it, agent = shared(world, "passphrase"), world.stranger("l")
+    words = [world.cli, "call", "--url", world.upstream.url("/echo"), "--bearer", "TOKEN", "--json"]
+    agent.run(words, env=it.variables()).good()
+    it.home.cli("lock").good()
+    done = agent.run(words, env=it.variables())
+    demand(done.code == 1 and b"broker_unavailable" in done.out, f"a locked home serves nobody: {done.text[-200:]}")
+    it.home.cli("broker", "run", "--background").good()
+    demand(agent.run(words, env=it.variables()).code == 1, "nor does a broker that is locked")
+    it.home.owner("unlock").good()
+    agent.run(words, env=it.variables()).good()
+    done = it.home.cli("broker", "run", "--system", "--socket", it.socket)
+    demand(done.code == 5 and b"store_locked" in done.err, "a key that a human opens is none for a service")
+    it.home.stop()
+    return ""
 
 
 def ended(world: World) -> str:

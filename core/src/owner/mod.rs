@@ -42,7 +42,7 @@ pub use open::{InitOptions, InitReport, Opened, Serve, Spawned, executable_of, i
 pub use process::harden;
 pub use prompt::{PassphraseSource, terminal_present};
 pub use restore::{RestoreOptions, RestoreReport, restore};
-pub use share_act::{NewShare, system_socket};
+pub use share_act::{NewShare, SystemSocket, system_socket};
 pub use signer::{Agreed, Owner};
 pub use token::{NewToken, TokenSink};
 

@@ -63,13 +63,25 @@ impl NewShare {
     }
 }
 
-/// The socket that the signed policy shares with every registered agent, where it does. It needs no key.
+/// A socket that the signed policy shares with every registered agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SystemSocket {
+    /// Its path.
+    pub path: PathBuf,
+    /// Its mode.
+    pub mode: u32,
+    /// Its group.
+    pub group: Option<String>,
+}
+
+/// The socket for every registered agent, where the owner signed one. It needs no key.
 ///
 /// # Errors
 /// `not_initialized`, `policy_invalid`.
-pub fn system_socket(home: &Home) -> Result<Option<PathBuf>> {
+pub fn system_socket(home: &Home) -> Result<Option<SystemSocket>> {
     let document = policy_file::load(home, &home.config()?)?;
     let now = Timestamp::now();
     let mut shares = document.shares.into_iter().filter(|share| share.agent.is_none() && !share.is_over(now));
-    Ok(shares.next_back().map(|share| PathBuf::from(share.path)))
+    let last = shares.next_back();
+    Ok(last.map(|share| SystemSocket { path: PathBuf::from(share.path), mode: share.mode, group: share.group }))
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use agentsecrets::owner::{NewShare, Owner, PassphraseSource, PolicyAct, system_socket};
+use agentsecrets::owner::{NewShare, Owner, PassphraseSource, PolicyAct, SystemSocket, system_socket};
 use agentsecrets::{Error, ErrorCode, Home, Result, Unlock};
 use clap::Args;
 
@@ -82,16 +82,19 @@ impl Run {
         Ok(())
     }
 
-    /// What the owner has to sign first: nothing where it was signed, and no other terms are asked for.
+    /// What the owner has to sign first: nothing where the terms that are typed were signed before.
     fn share(&self, home: &Home) -> Result<Option<NewShare>> {
         let signed = system_socket(home)?;
-        let wanted = self.socket.clone().or_else(|| signed.clone()).unwrap_or_else(|| PathBuf::from(SOCKET));
-        let wanted = share::prepared(&wanted)?;
-        let anew = self.mode.is_some() || self.group.is_some() || self.passphrase.passphrase_fd.is_some();
-        if !anew && signed.as_deref() == Some(&*wanted) {
+        let path = self.socket.clone().or_else(|| signed.as_ref().map(|signed| signed.path.clone()));
+        let path = share::prepared(&path.unwrap_or_else(|| PathBuf::from(SOCKET)))?;
+        let same = |signed: &SystemSocket| {
+            let mode = self.mode.is_none_or(|mode| mode == signed.mode);
+            path == signed.path && mode && self.group.as_ref().is_none_or(|group| signed.group.as_ref() == Some(group))
+        };
+        if self.passphrase.passphrase_fd.is_none() && signed.as_ref().is_some_and(same) {
             return Ok(None);
         }
-        Ok(Some(NewShare::new(wanted, None, None)?.open_to(self.mode, self.group.clone())))
+        Ok(Some(NewShare::new(path, None, None)?.open_to(self.mode, self.group.clone())))
     }
 }
 
