@@ -6,6 +6,7 @@ use agentsecrets::{Client, Error, ErrorCode};
 use agentsecrets_upstream::{Authority, Certificate, Options, Protocol, Proxy, ProxyOptions, Tunnel, Upstream};
 
 use crate::kit::{Home, LEVELS, canary, contains, refused};
+use crate::websockets::answered;
 
 const HOST: &str = "api.example.com";
 
@@ -84,6 +85,20 @@ async fn a_public_call_leaves_by_the_proxy_which_learns_host_and_port_alone() {
             assert_eq!(requests(&proxy)[1], "CONNECT api.example.com:80 HTTP/1.1");
             assert!(contains(&proxy.seen()[1].sent, world.value.as_bytes()));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_websocket_leaves_by_the_proxy_too() {
+    let world = world(Protocol::Any);
+    let proxy = world.through(&world.proxy(), &[]);
+    for level in LEVELS {
+        proxy.clear();
+        let client = world.home.client(level).await;
+        let answer = answered(&client, "https://api.example.com/ws/echo", &[]).await.expect("an answer");
+        assert_eq!(answer.status().as_u16(), 101);
+        assert_eq!(requests(&proxy), ["CONNECT api.example.com:443 HTTP/1.1"]);
+        assert!(world.upstream.last().expect("a handshake").header("authorization").is_some());
     }
 }
 

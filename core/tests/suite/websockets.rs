@@ -33,7 +33,7 @@ fn handshake(url: &str, headers: &[(&str, &str)]) -> Call {
     call
 }
 
-async fn answered(client: &Client, url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
+pub(crate) async fn answered(client: &Client, url: &str, headers: &[(&str, &str)]) -> Result<Response, Error> {
     let mut call = handshake(url, headers);
     call.inject(Auth::Bearer, SecretRef::new("KEY").expect("a name")).expect("a place");
     client.send(call).await
