@@ -26,6 +26,10 @@ EVIL = "evil.example"
 # The page comes from the one, and what it asks for later goes to the other: the first is gone by then.
 PLANS = {EVIL: [["127.0.0.2", "127.0.0.1"]]}
 SECONDS = 60
+HANDSHAKE = (
+    "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n\r\n"
+)
 
 
 def add_to(suite: Suite) -> None:
@@ -69,7 +73,8 @@ class Scene:
         """The page knows the token, and where everything is."""
         token, host = self.started["session_token"], urlsplit(self.api.origin).netloc
         paths = ["/health", "/proxy", f"/to/~{token}/{host}/echo?key=AS_SECRET_TOKEN"]
-        return {"token": token, "target": self.api.url("/echo?key=AS_SECRET_TOKEN"), "paths": paths, **more}
+        sockets = [f"/to/~{token}/{host}/ws/echo?key=AS_SECRET_TOKEN"]
+        return {"token": token, "target": self.api.url("/echo?key=AS_SECRET_TOKEN"), "paths": paths, "sockets": sockets, **more}
 
     def count(self) -> tuple[int, int]:
         """Calls on record, and requests that reached the local proxy."""
@@ -103,6 +108,11 @@ def control(scene: Scene) -> None:
         done = scene.home.account.run(["curl", "-sS", "-m", "30", *words]).good()
         demand(scene.api.saw(scene.ground.token.value), f"control: by curl with the token it is a call: {done.text[-200:]}")
         scene.ground.keeps(done.out, "what curl was given")
+    scene.api.forget()
+    with socket.create_connection(("127.0.0.1", scene.started["port"]), 30) as program:
+        program.sendall(HANDSHAKE.format(path=plan["sockets"][0], port=scene.started["port"]).encode())
+        demand(b" 101 " in program.recv(4096), "control: a program that knows the token opens a WebSocket")
+    demand(scene.api.saw(scene.ground.token.value), "control: and that is a call too")
     scene.api.forget()
 
 

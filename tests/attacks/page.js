@@ -104,6 +104,9 @@ async function attack(origin, plan) {
     ]);
     navigator.sendBeacon(url, "x");
   }
+  for (const path of plan.sockets) {
+    await listened(`WebSocket ${path.replaceAll(plan.token, "~")}`, () => new WebSocket(origin.replace("http", "ws") + path));
+  }
 }
 
 (async () => {
