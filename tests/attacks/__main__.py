@@ -17,6 +17,7 @@ import memory  # noqa: E402
 import policy  # noqa: E402
 import rebinding  # noqa: E402
 import secretservice  # noqa: E402
+import sockets  # noqa: E402
 import strangers  # noqa: E402
 import surroundings  # noqa: E402
 import system  # noqa: E402
@@ -27,8 +28,8 @@ from world import World  # noqa: E402
 
 SUITE = Suite("attacks")
 for room in (
-    destinations, answers, rebinding, doors, inside, altered, impostor, secretservice, memory, held, strangers, policy, surroundings,
-    browser, walls, system,
+    destinations, answers, sockets, rebinding, doors, inside, altered, impostor, secretservice, memory, held, strangers, policy,
+    surroundings, browser, walls, system,
 ):  # fmt: skip
     room.add_to(SUITE)
 
