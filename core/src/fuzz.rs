@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     crate::release::fuzz::ORDERS,
     crate::secret_ref::fuzz::NAMES,
     crate::send::fuzz::DECODE,
+    crate::websocket::fuzz::FRAMES,
 ];
 
 #[cfg(test)]

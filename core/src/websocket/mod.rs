@@ -8,6 +8,8 @@ mod deflate;
 mod extension;
 mod fault;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod handshake;
 mod reader;
 mod utf8;
