@@ -131,7 +131,9 @@ def lured(scene: Scene) -> int:
     careless.close()
     kinds = {word for line in careless.served for word in (line.split()[0], line.split()[-1])}
     wanted = {"GET", "POST", "empty", "image", "script", "style", "iframe", "object", "video", "websocket"}
-    demand(wanted <= kinds, f"control: a server that guards nothing is sent what the page sends: {sorted(wanted - kinds)} is missing")
+    demand(
+        wanted <= kinds, f"control: a server that guards nothing is sent what the page sends: {sorted(wanted - kinds)} is missing"
+    )
     judged(scene, site.report, before)
     demand(len(site.report) >= 100 and reached, f"the page tried everything: {len(site.report)}")
     read = [found["attempt"] for found in site.report if found["read"] and found["read"] != "null"]

@@ -53,7 +53,10 @@ class Walled(Ground):
         """The agent runs each of them in vain; the user whose home it is can do the first."""
         for words in commands:
             done = self.agent.run(words)
-            demand(done.code != 0 and b"ermission denied" in done.err, f"{self.level}: `{done.command}` is refused: {done.text[-200:]}")
+            demand(
+                done.code != 0 and b"ermission denied" in done.err,
+                f"{self.level}: `{done.command}` is refused: {done.text[-200:]}",
+            )
         self.home.account.run(commands[0]).good()
         return True
 
