@@ -118,6 +118,7 @@ impl Drop for Client {
         if !opened.is_null() {
             // SAFETY: the pointer comes from `Box::into_raw`, and nobody else has the client any more.
             drop(unsafe { Box::from_raw(opened) });
+            crate::runtime::settle();
         }
     }
 }
@@ -206,9 +207,17 @@ impl Stream {
     /// Ends the call; what was not read is not read any more.
     pub fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        if let Ok(mut slot) = self.slot.try_lock() {
-            drop(slot.take());
+        if let Ok(mut slot) = self.slot.try_lock()
+            && slot.take().is_some()
+        {
+            crate::runtime::settle();
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -1,15 +1,10 @@
 //! Drives a future on the thread that asked for it.
 //!
-//! Not `block_on`: the host needs its thread back now and then, to look for signals or to give the next piece of a
-//! body, and a timer for that would cost a wake-up of the runtime per call.
+//! Step by step: the host needs its thread back now and then, to look for signals or to give the next piece of a body.
 
-use std::cell::OnceCell;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use agentsecrets::Result;
@@ -24,59 +19,29 @@ pub enum Step<T> {
     Waiting,
 }
 
-struct Wakeup {
-    thread: Thread,
-    woken: AtomicBool,
-}
-
-impl Wake for Wakeup {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if !self.woken.swap(true, Ordering::AcqRel) {
-            self.thread.unpark();
-        }
-    }
-}
-
-thread_local! {
-    static WAKEUP: OnceCell<(Arc<Wakeup>, Waker)> = const { OnceCell::new() };
-}
-
 /// Polls the future on this thread until it is done or `wait` has passed.
 ///
 /// # Errors
 /// `cancelled` when the process is ending, `internal` where no runtime can be started.
 pub fn drive<F: Future>(mut future: Pin<&mut F>, wait: Duration) -> Result<Step<F::Output>> {
-    let _entered = runtime::enter()?;
-    WAKEUP.with(|cell| {
-        let (wakeup, waker) = cell.get_or_init(|| {
-            let wakeup = Arc::new(Wakeup { thread: std::thread::current(), woken: AtomicBool::new(false) });
-            (Arc::clone(&wakeup), Waker::from(wakeup))
-        });
-        let mut context = Context::from_waker(waker);
-        let mut until = None;
-        loop {
-            wakeup.woken.store(false, Ordering::Release);
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                return Ok(Step::Done(output));
+    runtime::block_on(async {
+        let until = Instant::now() + wait;
+        let mut tick = pin!(tokio::time::sleep_until(until.into()));
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(Step::Done(output)));
             }
-            let until = *until.get_or_insert_with(|| Instant::now() + wait);
-            loop {
-                if runtime::ending() {
-                    return Err(runtime::is_ending());
-                }
-                // Asked even of a future that was woken: one that always is must not keep the host from its signals.
-                let Some(left) = until.checked_duration_since(Instant::now()) else { return Ok(Step::Waiting) };
-                if wakeup.woken.load(Ordering::Acquire) {
-                    break;
-                }
-                std::thread::park_timeout(left);
+            if runtime::ending() {
+                return Poll::Ready(Err(runtime::is_ending()));
             }
-        }
-    })
+            // The clock is asked too: a future that always is woken must not keep the host from its signals.
+            match tick.as_mut().poll(cx) {
+                Poll::Pending if Instant::now() < until => Poll::Pending,
+                _ => Poll::Ready(Ok(Step::Waiting)),
+            }
+        })
+        .await
+    })?
 }
 
 #[cfg(test)]
@@ -97,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_busy_future_lets_the_host_look_around() {
-        let mut busy = std::pin::pin!(std::future::poll_fn(|cx| {
+        let mut busy = std::pin::pin!(poll_fn(|cx| {
             cx.waker().wake_by_ref();
             std::thread::sleep(Duration::from_millis(1));
             Poll::<()>::Pending
@@ -108,7 +73,7 @@ mod tests {
     #[test]
     fn a_wake_up_before_the_wait_is_not_lost() {
         let mut polls = 0;
-        let mut future = std::pin::pin!(std::future::poll_fn(|cx| {
+        let mut future = std::pin::pin!(poll_fn(|cx| {
             polls += 1;
             cx.waker().wake_by_ref();
             if polls == 100 { Poll::Ready(()) } else { Poll::Pending }

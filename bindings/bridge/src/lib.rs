@@ -4,6 +4,7 @@
 //! A binding converts the host's objects to these types and back, and decides nothing.
 
 mod ask;
+mod batch;
 mod child;
 mod client;
 mod describe;
@@ -17,6 +18,7 @@ mod runtime;
 pub use agentsecrets::response::Buffered;
 pub use agentsecrets::{Body, Call, Error, ErrorCode, Result, SecretRef};
 pub use ask::{Ask, LogsFilter};
+pub use batch::Batch;
 pub use child::{Child, Ended, SpawnDescription, StreamDescription};
 pub use client::{Client, Options, Stream};
 pub use describe::{BodyDescription, CallDescription, PartDescription, Place};
@@ -25,4 +27,4 @@ pub use feed::{Feed, feed};
 pub use fork::ProcessBound;
 pub use guard::{guard, guarded, install};
 pub use header::header_pairs;
-pub use runtime::{InFlight, Task, end, ending, enter, spawn};
+pub use runtime::{InFlight, Task, end, ending, enter, settle, spawn};

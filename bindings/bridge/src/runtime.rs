@@ -1,24 +1,33 @@
 //! One tokio runtime per process, made when it is first needed and ended before the host is.
 //!
+//! It has no thread of its own until something is spawned: a thread of the host that waits for a call drives it, so that
+//! nothing of the call has to be handed from one thread to another. What is spawned is driven by one thread, which then
+//! drives everybody's sockets.
+//!
 //! A forked child has the memory of a runtime and none of its threads, and its epoll descriptor is the parent's. So the
 //! process id is compared at every use: the child makes a runtime of its own and never touches the inherited one.
 
 use std::future::Future;
 use std::ptr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use agentsecrets::{Error, ErrorCode, Result};
 use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
-use tokio::task::AbortHandle;
+use tokio::sync::Notify;
+use tokio::task::{AbortHandle, yield_now};
 
 /// What one process has. Leaked, one per process, so that a reference to it is good for ever.
 struct Generation {
     pid: u32,
     handle: Handle,
-    /// Taken when the process ends; nothing else locks it, so a fork cannot catch it locked.
-    runtime: Mutex<Option<Runtime>>,
+    /// Read by whoever drives, taken when the process ends. A fork may catch it locked: the child has one of its own.
+    runtime: RwLock<Option<Runtime>>,
+    /// Whether there is a thread that drives what is spawned.
+    thread: OnceLock<bool>,
+    stop: Notify,
     /// Calls that threads of the host drive.
     in_flight: AtomicUsize,
     ending: AtomicBool,
@@ -55,21 +64,72 @@ fn replace(known: *mut Generation) -> Result<&'static Generation> {
 
 impl Generation {
     fn new() -> Result<Self> {
-        // The host drives its own calls; the threads here only watch sockets, and run what is awaited.
-        let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2));
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("agentsecrets")
-            .enable_all()
-            .build()
-            .map_err(|why| Error::new(ErrorCode::Internal, format!("the runtime does not start: {}", why.kind())))?;
+        let runtime =
+            Builder::new_current_thread().thread_name("agentsecrets").enable_all().build().map_err(|why| {
+                Error::new(ErrorCode::Internal, format!("the runtime does not start: {}", why.kind()))
+            })?;
         Ok(Self {
             pid: std::process::id(),
             handle: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
+            runtime: RwLock::new(Some(runtime)),
+            thread: OnceLock::new(),
+            stop: Notify::new(),
             in_flight: AtomicUsize::new(0),
             ending: AtomicBool::new(false),
         })
+    }
+
+    fn block_on<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        match &*self.runtime.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(runtime) => Ok(runtime.block_on(future)),
+            None => Err(is_ending()),
+        }
+    }
+
+    /// Has a thread drive the runtime until the process ends.
+    fn keep_driven(&'static self) -> Result<()> {
+        let begun = self.thread.get_or_init(|| {
+            let driver = thread::Builder::new().name("agentsecrets".into());
+            driver.spawn(|| self.block_on(self.stop.notified())).is_ok()
+        });
+        if *begun { Ok(()) } else { Err(Error::new(ErrorCode::Internal, "the runtime's thread does not start")) }
+    }
+}
+
+/// Drives the runtime until the future is done.
+///
+/// # Errors
+/// `cancelled` when the process is ending, `internal` where no runtime can be started.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
+    current()?.block_on(async {
+        // Nobody may have driven it since the last call: what has come meanwhile is seen first, closed sockets above all.
+        yield_now().await;
+        future.await
+    })
+}
+
+/// Runs something when all that is ready now has had its turn.
+pub(crate) fn after_turn(wake: impl FnOnce() + Send + 'static) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn(async {
+            yield_now().await;
+            wake();
+        })),
+        Err(_) => wake(),
+    }
+}
+
+/// Lets what was given up be cleared away, sockets closed above all, where no thread does it by itself.
+pub fn settle() {
+    let Some(generation) = at(CURRENT.load(Ordering::Acquire)).filter(|known| known.pid == std::process::id()) else {
+        return;
+    };
+    // Within the runtime somebody drives already.
+    if generation.thread.get().is_none() && Handle::try_current().is_err() {
+        let _ = generation.block_on(async {
+            yield_now().await;
+            yield_now().await;
+        });
     }
 }
 
@@ -103,7 +163,7 @@ pub fn enter() -> Result<EnterGuard<'static>> {
     Ok(current()?.handle.enter())
 }
 
-/// A piece of work on the runtime's threads.
+/// A piece of work on the runtime's thread.
 pub struct Task {
     pid: u32,
     handle: AbortHandle,
@@ -118,7 +178,7 @@ impl Task {
     }
 }
 
-/// Runs a future on the runtime's threads.
+/// Runs a future on the runtime's thread.
 ///
 /// # Errors
 /// `cancelled` once the process is ending.
@@ -127,6 +187,7 @@ pub fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Result<Task> 
     if generation.ending.load(Ordering::Acquire) {
         return Err(is_ending());
     }
+    generation.keep_driven()?;
     Ok(Task { pid: generation.pid, handle: generation.handle.spawn(future).abort_handle() })
 }
 
@@ -148,12 +209,19 @@ pub fn end(limit: Duration) {
         return;
     };
     generation.ending.store(true, Ordering::Release);
+    generation.stop.notify_one();
     let started = Instant::now();
     // First who drives, then what is driven: a socket or timer polled after its runtime ended would panic.
-    while generation.in_flight.load(Ordering::Acquire) > 0 && started.elapsed() < limit {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let taken = generation.runtime.lock().ok().and_then(|mut runtime| runtime.take());
+    let taken = loop {
+        let is_idle = generation.in_flight.load(Ordering::Acquire) == 0;
+        if let (true, Ok(mut runtime)) = (is_idle, generation.runtime.try_write()) {
+            break runtime.take();
+        }
+        if started.elapsed() >= limit {
+            break None;
+        }
+        thread::sleep(Duration::from_millis(1));
+    };
     if let Some(runtime) = taken {
         runtime.shutdown_timeout(limit);
     }

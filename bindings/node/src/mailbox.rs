@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use agentsecrets_bridge::{Error, Task, guarded, spawn};
+use agentsecrets_bridge::{Batch, Error, Task, guarded, spawn};
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Env, Result, Status, sys};
@@ -24,7 +24,7 @@ pub struct Mailbox {
 
 /// The mailbox as the runtime's threads know it.
 pub(crate) struct Shared {
-    done: Arc<Mutex<Vec<(u32, Outcome)>>>,
+    done: Arc<Batch<(u32, Outcome)>>,
     wake: Wake,
     /// Touched by the environment's own thread alone.
     tasks: Arc<Mutex<HashMap<u32, Task>>>,
@@ -36,7 +36,7 @@ impl Mailbox {
     /// A mailbox that brings what is done to `dispatch`.
     #[napi(constructor)]
     pub fn new(env: Env, dispatch: Function<'_, Vec<Completion>, ()>) -> Result<Self> {
-        let done: Arc<Mutex<Vec<(u32, Outcome)>>> = Arc::default();
+        let done: Arc<Batch<(u32, Outcome)>> = Arc::default();
         let tasks: Arc<Mutex<HashMap<u32, Task>>> = Arc::default();
         let (fetched, running) = (Arc::clone(&done), Arc::clone(&tasks));
         let wake = dispatch
@@ -99,22 +99,18 @@ impl Shared {
         Ok(())
     }
 
-    fn deliver(&self, id: u32, outcome: Outcome) {
-        let is_first = {
-            let mut done = locked(&self.done);
-            done.push((id, outcome));
-            done.len() == 1
-        };
-        if is_first {
+    fn deliver(self: &Arc<Self>, id: u32, outcome: Outcome) {
+        let shared = Arc::clone(self);
+        self.done.push((id, outcome), move || {
             // An environment that is closing fetches nothing any more, and whoever waited there is gone.
-            let _closing = self.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
-        }
+            let _closing = shared.wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
     }
 }
 
 /// The whole batch.
-fn fetch(done: &Mutex<Vec<(u32, Outcome)>>, running: &Mutex<HashMap<u32, Task>>) -> Vec<Completion> {
-    let batch = std::mem::take(&mut *locked(done));
+fn fetch(done: &Batch<(u32, Outcome)>, running: &Mutex<HashMap<u32, Task>>) -> Vec<Completion> {
+    let batch = done.take();
     let mut running = locked(running);
     batch
         .into_iter()

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use agentsecrets_bridge::{self as bridge, Buffered, Result, Task, guarded, spawn};
+use agentsecrets_bridge::{self as bridge, Batch, Buffered, Result, Task, guarded, spawn};
 use bytes::Bytes;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
@@ -36,20 +36,17 @@ enum Done {
 
 /// What is done and not yet told, and the byte that says so.
 struct Queue {
-    done: Mutex<Vec<(u64, Done)>>,
+    done: Arc<Batch<(u64, Done)>>,
     bell: UnixStream,
 }
 
 impl Queue {
-    fn push(&self, number: u64, done: Done) {
-        let mut queue = locked(&self.done);
-        let first = queue.is_empty();
-        queue.push((number, done));
-        drop(queue);
-        if first {
+    fn push(self: &Arc<Self>, number: u64, done: Done) {
+        let queue = Arc::clone(self);
+        self.done.push((number, done), move || {
             // A full or closed socket means that a byte is there already, or that the loop is gone.
-            let _ = (&self.bell).write(&[0]);
-        }
+            let _ = (&queue.bell).write(&[0]);
+        });
     }
 }
 
@@ -78,7 +75,7 @@ impl Completions {
         let (bell, ear) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
         ear.set_nonblocking(true)?;
-        let queue = Arc::new(Queue { done: Mutex::default(), bell });
+        let queue = Arc::new(Queue { done: Arc::default(), bell });
         Ok(Self { queue, ear, awaited: Mutex::default(), next: AtomicU64::new(0) })
     }
 
@@ -91,7 +88,7 @@ impl Completions {
     fn drain(&self, py: Python<'_>) -> PyResult<()> {
         let mut bytes = [0; 64];
         while matches!((&self.ear).read(&mut bytes), Ok(read) if read == bytes.len()) {}
-        let done = std::mem::take(&mut *locked(&self.queue.done));
+        let done = self.queue.done.take();
         for (number, done) in done {
             let Some(awaited) = locked(&self.awaited).remove(&number) else { continue };
             let future = awaited.future.bind(py);

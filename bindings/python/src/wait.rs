@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use agentsecrets_bridge::{Error, ErrorCode, Feed, InFlight, Result, Step, drive, ending, guarded};
+use agentsecrets_bridge::{Error, ErrorCode, Feed, InFlight, Result, Step, drive, ending, guarded, settle};
 use bytes::Bytes;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -96,6 +96,18 @@ fn wait_or_end<T: Send>(
     future: impl Future<Output = Result<T>> + Send,
 ) -> PyResult<Option<T>> {
     let _in_flight = InFlight::begin().map_err(|error| raise(py, &error))?;
+    let waited = driven(py, sources, future);
+    if waited.is_err() {
+        settle();
+    }
+    waited
+}
+
+fn driven<T: Send>(
+    py: Python<'_>,
+    sources: &mut Sources,
+    future: impl Future<Output = Result<T>> + Send,
+) -> PyResult<Option<T>> {
     let mut future = pin!(guarded(future));
     loop {
         let feed = sources.0.front().map(|(feed, _)| feed.clone());
