@@ -14,6 +14,12 @@ const broker = new AgentSecrets({ isolation: "broker" });
 const contenders = {
   "in-process": async () => (await inside.call(url, { bearer: "KEY_0" })).arrayBuffer(),
   broker: async () => (await broker.call(url, { bearer: "KEY_0" })).arrayBuffer(),
+  "broker/download": async () => {
+    let length = 0;
+    for await (const piece of (await broker.stream(`${url}bytes`, { bearer: "KEY_0" })).bytes()) length += piece.length;
+    if (length !== 100 << 20) throw new Error("the answer has another length");
+    return new ArrayBuffer(1024);
+  },
   undici: async () => (await undici.request(url)).body.arrayBuffer(),
   fetch: async () => (await fetch(url)).arrayBuffer(),
 };

@@ -1,4 +1,5 @@
-"""The contenders of Python. One line in, `CONTENDER IN_FLIGHT CALLS`, one line out: microseconds a call."""
+"""The contenders of Python, `blocking` or `waiting` as the argument says. One line in, `CONTENDER IN_FLIGHT CALLS`, one line
+out: microseconds a call. A program is one or the other, and so are the processes here."""
 
 import asyncio
 import os
@@ -30,7 +31,17 @@ def blocking() -> dict:
         "broker": lambda: broker.call(URL, bearer="KEY_0").content,
         "httpx": lambda: by_httpx.get(URL).content,
         "requests": lambda: by_requests.get(URL).content,
+        "broker/download": lambda: download(broker),
     }
+
+
+def download(client: AgentSecrets) -> bytes:
+    """100 MiB, piece by piece."""
+    with client.stream(URL + "bytes", bearer="KEY_0") as answer:
+        length = sum(len(piece) for piece in answer.iter_bytes())
+    if length != 100 << 20:
+        raise SystemExit("the answer has another length")
+    return bytes(1024)
 
 
 async def waiting() -> dict:
@@ -70,16 +81,17 @@ async def together(call, in_flight: int, calls: int) -> None:
 
 def main() -> None:
     loop = asyncio.new_event_loop()
-    direct, awaited = blocking(), loop.run_until_complete(waiting())
+    is_blocking = sys.argv[1] == "blocking"
+    contenders = blocking() if is_blocking else loop.run_until_complete(waiting())
     for line in sys.stdin:
         name, in_flight, calls = line.split()[0], int(line.split()[1]), int(line.split()[2])
         began = time.perf_counter()
-        if name in direct:
-            call = direct[name]
+        call = contenders[name]
+        if is_blocking:
             for _ in range(calls):
                 checked(call())
         else:
-            loop.run_until_complete(together(awaited[name], in_flight, calls))
+            loop.run_until_complete(together(call, in_flight, calls))
         print((time.perf_counter() - began) * 1e6 / calls, flush=True)
 
 

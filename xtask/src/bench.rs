@@ -1,6 +1,9 @@
 //! `cargo xtask bench`: ratios to plain clients, from one interleaved run. What it prints is never a test.
 
 mod around;
+mod asked;
+mod memory;
+mod table;
 mod workers;
 
 use std::path::PathBuf;
@@ -10,53 +13,48 @@ use std::time::Duration;
 use crate::install;
 use crate::run::{Run, Stop};
 use crate::stage::{self, Profile};
-use crate::tell::{self, Paint};
+use crate::tell;
 use crate::workspace;
 use crate::world::World;
 
+use asked::{Asked, Bound};
+use table::{Contender, Table, contender};
 use workers::{Host, Server, Workers};
-
-/// A contender: whose worker, what it is called there, how many calls a round, what is asked of it.
-struct Contender {
-    host: Host,
-    name: &'static str,
-    shown: &'static str,
-    calls: u32,
-    asked: &'static str,
-}
-
-const fn contender(host: Host, name: &'static str, shown: &'static str, calls: u32, asked: &'static str) -> Contender {
-    Contender { host, name, shown, calls, asked }
-}
 
 /// The first is what the others are measured by.
 const SEQUENTIAL: &[Contender] = &[
-    contender(Host::Rust, "reqwest", "Rust reqwest", 1000, ""),
-    contender(Host::Rust, "in-process", "Rust agentsecrets, in-process", 1000, ""),
-    contender(Host::Rust, "broker", "Rust agentsecrets, broker", 600, ""),
-    contender(Host::Python, "in-process", "Python agentsecrets, in-process", 1000, "≤ 1.3"),
-    contender(Host::Python, "broker", "Python agentsecrets, broker", 600, "≤ 2 × in-process"),
-    contender(Host::Python, "async-in-process", "Python agentsecrets async, in-process", 400, ""),
-    contender(Host::Python, "httpx", "Python httpx", 150, "≥ 8 × Python in-process"),
-    contender(Host::Python, "requests", "Python requests", 150, "≥ 15 × Python in-process"),
-    contender(Host::Node, "in-process", "Node agentsecrets, in-process", 600, "≤ 2.5"),
-    contender(Host::Node, "broker", "Node agentsecrets, broker", 600, "≤ 2 × in-process"),
-    contender(Host::Node, "undici", "Node undici.request", 400, ""),
-    contender(Host::Node, "fetch", "Node fetch", 300, ""),
+    contender(Host::Rust, "reqwest", "Rust reqwest", 1000),
+    contender(Host::Rust, "in-process", "Rust agentsecrets, in-process", 1000),
+    contender(Host::Rust, "broker", "Rust agentsecrets, broker", 600),
+    contender(Host::Python, "in-process", "Python agentsecrets, in-process", 1000),
+    contender(Host::Python, "broker", "Python agentsecrets, broker", 600),
+    contender(Host::Asyncio, "async-in-process", "Python agentsecrets async, in-process", 400),
+    contender(Host::Python, "httpx", "Python httpx", 150),
+    contender(Host::Python, "requests", "Python requests", 150),
+    contender(Host::Node, "in-process", "Node agentsecrets, in-process", 600),
+    contender(Host::Node, "broker", "Node agentsecrets, broker", 600),
+    contender(Host::Node, "undici", "Node undici.request", 400),
+    contender(Host::Node, "fetch", "Node fetch", 300),
 ];
 
 const IN_FLIGHT: &[Contender] = &[
-    contender(Host::Rust, "reqwest", "Rust reqwest", 4000, ""),
-    contender(Host::Rust, "in-process", "Rust agentsecrets, in-process", 4000, ""),
-    contender(Host::Rust, "broker", "Rust agentsecrets, broker", 3000, ""),
-    contender(Host::Python, "async-in-process", "Python agentsecrets async, in-process", 3000, "≤ 2.0"),
-    contender(Host::Python, "async-broker", "Python agentsecrets async, broker", 3000, "≤ 2 × in-process"),
-    contender(Host::Python, "aiohttp", "Python aiohttp", 1500, "≥ 2.5 × Python async in-process"),
-    contender(Host::Python, "async-httpx", "Python httpx.AsyncClient", 128, "≥ 3 × Python async broker"),
-    contender(Host::Node, "in-process", "Node agentsecrets, in-process", 3000, "≤ 1.5"),
-    contender(Host::Node, "broker", "Node agentsecrets, broker", 3000, "≤ 2 × in-process"),
-    contender(Host::Node, "undici", "Node undici.request", 1500, "≥ 3 × Node in-process"),
-    contender(Host::Node, "fetch", "Node fetch", 1000, ""),
+    contender(Host::Rust, "reqwest", "Rust reqwest", 4000),
+    contender(Host::Rust, "in-process", "Rust agentsecrets, in-process", 4000),
+    contender(Host::Rust, "broker", "Rust agentsecrets, broker", 3000),
+    contender(Host::Asyncio, "async-in-process", "Python agentsecrets async, in-process", 3000),
+    contender(Host::Asyncio, "async-broker", "Python agentsecrets async, broker", 3000),
+    contender(Host::Asyncio, "aiohttp", "Python aiohttp", 1500),
+    contender(Host::Asyncio, "async-httpx", "Python httpx.AsyncClient", 128),
+    contender(Host::Node, "in-process", "Node agentsecrets, in-process", 3000),
+    contender(Host::Node, "broker", "Node agentsecrets, broker", 3000),
+    contender(Host::Node, "undici", "Node undici.request", 1500),
+    contender(Host::Node, "fetch", "Node fetch", 1000),
+];
+
+const FIRST_EVENT: &[Contender] = &[
+    contender(Host::Rust, "reqwest/first-event", "Rust reqwest", 60),
+    contender(Host::Rust, "in-process/first-event", "Rust agentsecrets, in-process", 60),
+    contender(Host::Rust, "broker/first-event", "Rust agentsecrets, broker", 60),
 ];
 
 /// Where everything lies that is measured.
@@ -87,19 +85,34 @@ fn all(run: &Run, quick: bool) -> Result<(), Stop> {
     let world = world(&server.url)?;
     let mut workers = Workers::start(&built, &world, &server.url)?;
     tell::heading(&format!("One call after the other, {rounds} interleaved rounds"));
-    table(&mut workers, SEQUENTIAL, 1, rounds)?;
+    let mut all = asked::sequential(&Table::measure(&mut workers, SEQUENTIAL, 1, rounds)?);
     tell::heading(&format!("64 in flight, {rounds} interleaved rounds"));
-    table(&mut workers, IN_FLIGHT, 64, rounds)?;
+    all.extend(asked::in_flight(&Table::measure(&mut workers, IN_FLIGHT, 64, rounds)?));
+    tell::heading("The first event of a stream, whose second comes 3 ms later");
+    all.extend(first_event(&Table::measure(&mut workers, FIRST_EVENT, 1, rounds)?));
+    all.extend(memory::rows(&mut workers, &world)?);
     drop(workers);
     tell::heading("Import and first call, milliseconds");
-    around::imports(&built, &world, &server.url, if quick { 3 } else { 9 })?;
+    all.extend(around::imports(&built, &world, &server.url, if quick { 3 } else { 9 })?);
     tell::heading("Parts");
     let parts = world.succeed(arguments(&built.bench, "parts"), b"")?;
     for line in parts.out.lines() {
         tell::line(&format!("  {}", line.replace('\t', "  ")));
     }
-    tell::heading("Sizes");
-    around::sizes()
+    all.extend(around::sizes()?);
+    tell::heading("Asked and got");
+    asked::tell(&all)
+}
+
+/// What is added to the time to the first event.
+fn first_event(table: &Table) -> Vec<Asked> {
+    let more = |name| table.more((Host::Rust, name), (Host::Rust, "reqwest/first-event"));
+    let row = |what, name| Some(Asked::new(what, more(name)?, Bound::AtMost(100.0), "µs"));
+    let rows = [
+        row("first event of a stream, added in-process", "in-process/first-event"),
+        row("first event of a stream, added by the broker", "broker/first-event"),
+    ];
+    rows.into_iter().flatten().collect()
 }
 
 fn build(run: &Run) -> Result<Built, Stop> {
@@ -138,39 +151,6 @@ fn world(url: &str) -> Result<World, Stop> {
         }
         Ok(world)
     })
-}
-
-/// Measures round by round and prints a line for each contender.
-fn table(workers: &mut Workers, contenders: &[Contender], in_flight: u32, rounds: usize) -> Result<(), Stop> {
-    let mut took: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
-    for round in 0..=rounds {
-        // Each round begins elsewhere, so that nobody always follows the same neighbour. The first one only warms up.
-        for at in (0..contenders.len()).map(|at| (at + round * 5) % contenders.len()) {
-            let one = &contenders[at];
-            let calls = if round == 0 { one.calls / 5 } else { one.calls };
-            let micros = workers.round(one.host, one.name, in_flight, calls.max(in_flight))?;
-            if round > 0 {
-                took[at].push(micros);
-            }
-        }
-    }
-    tell::line(&tell::painted(
-        Paint::Dim,
-        "    ratio   median     p10 – p90 (µs a call)                                      asked",
-    ));
-    for (one, times) in contenders.iter().zip(&took) {
-        let ratios: Vec<f64> = times.iter().zip(&took[0]).map(|(time, base)| time / base).collect();
-        let (low, high) = (quantile(times, 0.1), quantile(times, 0.9));
-        let spread = format!("{low:.0} – {high:.0}");
-        tell::line(&format!(
-            "  {:>7.2} {:>8.1}   {spread:<16} {:<42} {}",
-            quantile(&ratios, 0.5),
-            quantile(times, 0.5),
-            one.shown,
-            one.asked
-        ));
-    }
-    Ok(())
 }
 
 /// The value below which this share of them lies.

@@ -14,6 +14,8 @@ use crate::world::World;
 pub(super) enum Host {
     Rust,
     Python,
+    /// Python with an event loop: a process of its own, as nobody calls both ways in one program.
+    Asyncio,
     Node,
 }
 
@@ -67,7 +69,7 @@ impl Drop for Worker {
 }
 
 pub(super) struct Workers {
-    workers: [(Host, Worker); 3],
+    workers: [(Host, Worker); 4],
 }
 
 impl Workers {
@@ -80,17 +82,25 @@ impl Workers {
         };
         let (mut rust, mut python, mut node) =
             (command(&built.bench), command(&built.python), command(Path::new("node")));
+        let mut asyncio = command(&built.python);
         let folder = workspace::root().join("tests/bench");
         rust.arg("work");
-        python.arg(folder.join("worker.py"));
+        python.arg(folder.join("worker.py")).arg("blocking");
+        asyncio.arg(folder.join("worker.py")).arg("waiting");
         node.arg(folder.join("worker.mjs"));
         Ok(Self {
             workers: [
                 (Host::Rust, Worker::start(rust)?),
                 (Host::Python, Worker::start(python)?),
+                (Host::Asyncio, Worker::start(asyncio)?),
                 (Host::Node, Worker::start(node)?),
             ],
         })
+    }
+
+    /// The process of a worker.
+    pub(super) fn id(&self, host: Host) -> u64 {
+        self.workers.iter().find(|(of, _)| *of == host).map_or(0, |(_, worker)| worker.child.id().into())
     }
 
     /// Microseconds a call.
