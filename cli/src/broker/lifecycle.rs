@@ -21,6 +21,8 @@ const HANDOVER: Duration = Duration::from_secs(8);
 /// How long calls under way may take to finish after the broker was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
+/// How often a broker looks whether its home is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Serves with an open use key, in the child that opened it.
 #[expect(clippy::needless_pass_by_value, reason = "the owner's room takes a function of this shape")]
@@ -81,7 +83,7 @@ fn in_background(home: Home, locked: bool) -> Result<()> {
 
 /// The right to be the home's broker, held until the process ends.
 struct Place {
-    _lock: File,
+    lock: File,
     socket: PathBuf,
 }
 
@@ -96,9 +98,22 @@ impl Place {
         };
         let lock = options.open(&path).map_err(cannot)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Self { _lock: lock, socket })),
+            Ok(()) => Ok(Some(Self { lock, socket })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(why)) => Err(cannot(why)),
+        }
+    }
+
+    /// Whether the lock still lies where the home's brokers look for it.
+    fn is_held(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let id = |found: std::fs::Metadata| (found.dev(), found.ino());
+        let there = self.socket.with_file_name("broker.lock").symlink_metadata();
+        // What cannot be looked at for another reason is not taken for lost.
+        match (self.lock.metadata(), there) {
+            (Ok(held), Ok(there)) => id(held) == id(there),
+            (_, Err(why)) => why.kind() != std::io::ErrorKind::NotFound,
+            (Err(_), Ok(_)) => true,
         }
     }
 
@@ -147,7 +162,7 @@ fn run_until_told(place: &Place, engine: &Arc<Engine>, system: bool, ready: Box<
             return Err(why);
         }
         ready();
-        let how = until_told(&listener, signals, told).await;
+        let how = until_told(&listener, signals, told, place).await;
         notify::stopping();
         listener.close().await;
         // It would live as long as both sides like: both are told, and its record is closed.
@@ -193,11 +208,24 @@ impl Signals {
     }
 }
 
-async fn until_told(listener: &Listener, mut signals: Signals, mut told: mpsc::UnboundedReceiver<Finish>) -> Finish {
+/// Until the place is this broker's no more: its home was removed, moved or made anew, and nobody can reach it there.
+async fn until_lost(place: &Place) {
+    while place.is_held() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn until_told(
+    listener: &Listener,
+    mut signals: Signals,
+    mut told: mpsc::UnboundedReceiver<Finish>,
+    place: &Place,
+) -> Finish {
     tokio::select! {
         () = listener.accept() => Finish::Stop,
         _ = signals.term.recv() => Finish::Stop,
         _ = signals.int.recv() => Finish::Stop,
         how = told.recv() => how.unwrap_or(Finish::Stop),
+        () = until_lost(place) => Finish::Stop,
     }
 }

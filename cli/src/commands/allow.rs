@@ -27,10 +27,10 @@ pub(crate) struct Allow {
     #[arg(required_unless_present_any = ["command", "provider"], value_name = "RULE")]
     rules: Vec<String>,
     /// Give the value itself to exactly this command, named whole after -- (DISCLOSES it to every process of this user)
-    #[arg(long, conflicts_with_all = ["provider", "methods", "paths", "slots", "private", "permit_headers"])]
+    #[arg(long, conflicts_with_all = ["provider", "methods", "paths", "slots", "private", "permit_headers", "agent"])]
     command: bool,
     /// Give the value itself to this exec provider (DISCLOSES it to every process of this user)
-    #[arg(long, value_name = "P", conflicts_with_all = ["rules", "methods", "paths", "slots", "private", "permit_headers"])]
+    #[arg(long, value_name = "P", conflicts_with_all = ["rules", "methods", "paths", "slots", "private", "permit_headers", "agent"])]
     provider: Option<String>,
     /// Only this method; may be repeated (any method unless said)
     #[arg(long = "method", value_name = "M")]
@@ -56,7 +56,7 @@ pub(crate) struct Allow {
     /// Only for this registered agent
     #[arg(long, value_name = "A")]
     agent: Option<String>,
-    /// Each call waits until a human approves it with `agentsecrets approve`
+    /// Each call, or each use of the command or provider, waits until a human approves it with `agentsecrets approve`
     #[arg(long)]
     approve: bool,
     /// Another project of this home than the one in use here
@@ -102,7 +102,7 @@ impl Allow {
             None if self.command => door::of_command(project, name, &self.rules)?,
             None => return Ok(None),
         };
-        door.in_environment(environment).for_a_time(self.expires.clone()).map(Some)
+        door.in_environment(environment).with_approval(self.approve).for_a_time(self.expires.clone()).map(Some)
     }
 }
 

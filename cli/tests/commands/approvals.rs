@@ -30,7 +30,7 @@ impl World {
         (child, self.waiting(1)[0].clone())
     }
 
-    fn waiting(&self, wanted: usize) -> Value {
+    pub(crate) fn waiting(&self, wanted: usize) -> Value {
         let started = Instant::now();
         loop {
             let list = self.stage.json(["approve"]);
@@ -47,7 +47,7 @@ impl World {
     }
 }
 
-fn end(child: Child) -> (Option<i32>, String, String) {
+pub(crate) fn end(child: Child) -> (Option<i32>, String, String) {
     let output = child.wait_with_output().expect("ended");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))

@@ -7,6 +7,7 @@ mod approvals;
 mod authority;
 mod backups;
 mod call;
+mod door_gates;
 mod door_terminal;
 mod doors;
 mod dotenv;

@@ -123,11 +123,11 @@ impl Service {
         let body = body.map_err(|_| broken("the request is too long, or broke off"))?.to_bytes();
         let said: DoorRequest = serde_json::from_slice(&body).map_err(|_| broken("the request is not readable"))?;
         let (answer, stream) = super::door::agree(request);
-        let engine = Arc::clone(&self.engine);
+        let (engine, peer) = (Arc::clone(&self.engine), self.peer.pid);
         tokio::spawn(async move {
             let wanted = said.descriptors();
             let received = in_background(receiving(stream.await?, wanted)).await?;
-            engine.door(said, received.1, received.0).await;
+            engine.door(said, received.1, received.0, peer).await;
             Result::<()>::Ok(())
         });
         let (parts, ()) = answer.into_parts();

@@ -31,6 +31,9 @@ pub struct WaitingCall {
     pub origin: String,
     /// The path, with what looks like data left out.
     pub path: String,
+    /// Whether the value itself would leave, to a command or provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discloses: bool,
     /// Since when it waits.
     pub since: jiff::Timestamp,
     /// When it is given up.

@@ -172,7 +172,7 @@ impl Engine {
             program: None,
             provider: None,
         };
-        let doors = super::doors::listed(&loaded, &place, name, now);
+        let doors = super::doors::listed(&loaded, &place, name, agent, now);
         Ok(loaded.document.grants.iter().filter(own).map(info).chain(doors).collect())
     }
 

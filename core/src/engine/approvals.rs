@@ -1,5 +1,6 @@
 //! Calls that wait for a human. The broker holds them; it answers a signed decision and no other.
 
+use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,14 +10,17 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::caller::{Admitted, Caller};
+use super::doors::Visitor;
 use super::open::Engine;
 use crate::audit::{Event, Isolation};
 use crate::call::Style;
+use crate::context::Place;
 use crate::control::{SignedDecision, WaitingCall};
 use crate::error::{Error, ErrorCode, Result};
 use crate::owner;
 use crate::policy::Checked;
-use crate::secret_ref::Label;
+use crate::release;
+use crate::secret_ref::{Label, SecretName};
 
 /// The longest a call waits, whatever its own deadline.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -24,6 +28,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 const MARGIN: Duration = Duration::from_millis(100);
 /// How many calls may wait at once; more would be a flood and no question.
 const MOST: usize = 128;
+/// How often it is looked whether somebody still stands at a door.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The calls that wait now.
 #[derive(Default)]
@@ -83,7 +89,40 @@ impl Engine {
         }
         let end = admitted.deadline.checked_sub(MARGIN).unwrap_or(admitted.deadline).min(Instant::now() + LONGEST);
         let call = self.waiting_call(admitted, caller, end)?;
-        let (_seat, decided) = self.waiting.hold(&call, &admitted.event)?;
+        self.decided(&call, &admitted.event, end).await
+    }
+
+    /// Waits for a human at a door that wants one; `opening` says to whom the values would be given.
+    ///
+    /// # Errors
+    /// `approval_required`, as for a call; `cancelled` where whoever asked has gone meanwhile.
+    pub(super) async fn approved_at_door(
+        &self,
+        event: &Event,
+        place: &Place,
+        opening: String,
+        visitor: &Visitor<'_>,
+    ) -> Result<()> {
+        let end = Instant::now() + LONGEST;
+        let style = event.styles.first().copied().unwrap_or(Style::Env);
+        let value = |name: &SecretName| format!("{}/{}/{name} as {}", place.project, place.environment, style.as_str());
+        let call = WaitingCall {
+            values: event.secrets.iter().map(value).collect(),
+            method: if style == Style::Exec { "answer" } else { "run" }.to_owned(),
+            origin: opening,
+            path: String::new(),
+            discloses: true,
+            ..waiting_of(event, place, visitor.peer, end)
+        };
+        tokio::select! {
+            decided = self.decided(&call, event, end) => decided,
+            () = gone(visitor.caller) => Err(Error::new(ErrorCode::Cancelled, "whoever asked has gone")),
+        }
+    }
+
+    /// Holds a place until a human has decided.
+    async fn decided(&self, call: &WaitingCall, event: &Event, end: Instant) -> Result<()> {
+        let (_seat, decided) = self.waiting.hold(call, event)?;
         match tokio::time::timeout_at(end, decided).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false)) => Err(required("a human denied the call").with_retryable(false)),
@@ -99,23 +138,7 @@ impl Engine {
             format!("{project}/{}/{} as {}", checked.environment, checked.secret, style.as_str())
         };
         let values = admitted.permitted.checked().iter().zip(&event.styles).map(value).collect();
-        let since = Timestamp::now();
-        let wait = end.saturating_duration_since(Instant::now());
-        Ok(WaitingCall {
-            values,
-            id: Uuid::new_v4().simple().to_string(),
-            agent: event.agent.as_ref().and_then(|agent| Label::parse(agent.as_str()).ok()),
-            pid: caller.peer.pid,
-            process: caller.peer.pid.map_or_else(|| "unknown".to_owned(), owner::process_tree),
-            project: caller.place.project.clone(),
-            environment: caller.place.environment.clone(),
-            secrets: event.secrets.clone(),
-            method: event.method.map_or("", |method| method.as_str()).to_owned(),
-            origin: event.origin.as_ref().map(ToString::to_string).unwrap_or_default(),
-            path: event.path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
-            since,
-            until: since.checked_add(wait).unwrap_or(Timestamp::MAX),
-        })
+        Ok(WaitingCall { values, ..waiting_of(event, &caller.place, caller.peer.pid, end) })
     }
 
     /// The calls that wait.
@@ -143,6 +166,35 @@ impl Engine {
         // A caller that just went away hears nothing of it.
         let _ = held.decide.send(decision.approve);
         Ok(())
+    }
+}
+
+/// What the audit's event and the kernel say of something that waits.
+fn waiting_of(event: &Event, place: &Place, peer: Option<u32>, end: Instant) -> WaitingCall {
+    let since = Timestamp::now();
+    let wait = end.saturating_duration_since(Instant::now());
+    WaitingCall {
+        values: Vec::new(),
+        id: Uuid::new_v4().simple().to_string(),
+        agent: event.agent.as_ref().and_then(|agent| Label::parse(agent.as_str()).ok()),
+        pid: peer,
+        process: peer.map_or_else(|| "unknown".to_owned(), owner::process_tree),
+        project: place.project.clone(),
+        environment: place.environment.clone(),
+        secrets: event.secrets.clone(),
+        method: event.method.map_or("", |method| method.as_str()).to_owned(),
+        origin: event.origin.as_ref().map(ToString::to_string).unwrap_or_default(),
+        path: event.path.as_ref().map(|path| path.as_str().to_owned()).unwrap_or_default(),
+        discloses: false,
+        since,
+        until: since.checked_add(wait).unwrap_or(Timestamp::MAX),
+    }
+}
+
+/// Until whoever stands at a door has gone. Nothing is read: what is said there is for whoever watches the child.
+async fn gone(caller: &UnixStream) {
+    while !release::is_closed(caller) {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

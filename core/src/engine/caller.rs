@@ -70,7 +70,7 @@ impl Engine {
         // In a box: every future it passes through would be larger by it.
         Ok(Box::new(Admitted {
             event: self.event(call, caller, &who, Some(&permitted)),
-            limits: super::limits::counting(&loaded.document, &permitted, caller.place.project_id, agent),
+            limits: super::limits::of_call(&loaded.document, &permitted, caller.place.project_id, agent),
             visible: agent.map(|agent| loaded.document.visible_to(agent)),
             deadline: Limits::of(call, caller.started).deadline(),
             permitted,

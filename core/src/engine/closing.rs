@@ -96,8 +96,11 @@ pub(super) fn response(
 /// Closes the record of a call that failed before it was answered.
 pub(super) fn failed(begun: Begun, why: Error) -> Error {
     // What was refused is told apart from what went wrong.
-    let refused = matches!(why.code().exit_code(), 3 | 5);
-    let outcome = if refused { Outcome::Denied } else { Outcome::Failed };
+    let outcome = match why.code() {
+        ErrorCode::Cancelled => Outcome::Cancelled,
+        code if matches!(code.exit_code(), 3 | 5) => Outcome::Denied,
+        _ => Outcome::Failed,
+    };
     let ended = Ended {
         outcome,
         status: None,

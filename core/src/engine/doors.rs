@@ -1,8 +1,9 @@
 //! The ways out that are no call: a granted command's environment, and the answer of an exec provider. The same stages
 //! around them: policy, audit, resolve, redact, and whatever the exit, the record is closed.
 
-use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
+mod provider;
+
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -21,12 +22,18 @@ use crate::control::{GrantInfo, WireError};
 use crate::error::{Error, ErrorCode, Result};
 use crate::inject::WireForm;
 use crate::policy::{Agent, Door, DoorAsked, Opening, Passage};
-use crate::release::{self, DoorRequest, ExecAnswer, Finished, Launch, Ready, Terminal};
+use crate::release::{self, DoorRequest, Finished, Launch, Ready, Terminal};
 use crate::resolve::{self, MIN_VALUE, Released, in_background};
-use crate::secret_ref::{Label, SecretName};
+use crate::secret_ref::SecretName;
 
-/// The most names an exec provider may ask for at once.
-const MOST_IDS: usize = 256;
+/// Who stands at a door.
+#[derive(Clone, Copy)]
+pub(super) struct Visitor<'a> {
+    pub(super) caller: &'a UnixStream,
+    /// The process at the other end, as the kernel says.
+    pub(super) peer: Option<u32>,
+    pub(super) selection: &'a Selection,
+}
 
 /// A command that a caller wants to run.
 struct Wanted {
@@ -40,16 +47,26 @@ struct Wanted {
 
 impl Engine {
     /// Opens a door for the caller at the other end of `caller`, which is told how it goes.
-    pub(crate) async fn door(self: &Arc<Self>, said: DoorRequest, passed: Vec<OwnedFd>, caller: UnixStream) {
+    pub(crate) async fn door(
+        self: &Arc<Self>,
+        said: DoorRequest,
+        passed: Vec<OwnedFd>,
+        caller: UnixStream,
+        peer: Option<u32>,
+    ) {
         let opened = match said {
             DoorRequest::Env { selection, secrets, argv, variables, terminal } => {
                 let wanted = Wanted { secrets, argv, variables, terminal, visible: None };
-                match self.prepare(&selection, wanted, passed).await {
+                let visitor = Visitor { caller: &caller, peer, selection: &selection };
+                match self.prepare(visitor, wanted, passed).await {
                     Ok((begun, launch)) => return self.run(begun, launch, caller),
                     Err(why) => Err(why),
                 }
             }
-            DoorRequest::Exec { selection, provider, ids } => self.provide(&selection, &provider, ids, passed).await,
+            DoorRequest::Exec { selection, provider, ids } => {
+                let visitor = Visitor { caller: &caller, peer, selection: &selection };
+                self.provide(visitor, &provider, ids, passed).await
+            }
         };
         let event = match opened {
             Ok(()) => release::Event::Ended { code: Some(0), signal: None },
@@ -65,13 +82,13 @@ impl Engine {
 
     async fn prepare(
         self: &Arc<Self>,
-        selection: &Selection,
+        visitor: Visitor<'_>,
         mut wanted: Wanted,
         passed: Vec<OwnedFd>,
     ) -> Result<(Begun, Launch)> {
         let started = Instant::now();
-        let (loaded, place) = (self.loaded()?, self.place(selection)?);
-        let (who, agent) = identify(&loaded, selection.agent_token.as_ref());
+        let (loaded, place) = (self.loaded()?, self.place(visitor.selection)?);
+        let (who, agent) = identify(&loaded, visitor.selection.agent_token.as_ref());
         let program = wanted.argv.first().and_then(|word| Path::new(word).file_name()?.to_str()).unwrap_or_default();
         let mut event = self.door_event(&place, &who, Style::Env, &wanted.secrets, program);
         let denied =
@@ -81,18 +98,42 @@ impl Engine {
         let passage = self.pass(&loaded, &place, &wanted).map_err(|why| denied(&event, why))?;
         event.secrets = passage.secrets().to_vec();
         event.styles = vec![Style::Env; event.secrets.len()];
-        let (passage, ready) = in_background(move || {
-            let names: Vec<&str> = passage.secrets().iter().map(SecretName::as_str).collect();
-            let ready = Ready::open(passage.commands(), &names)?;
-            Ok((passage, ready))
-        })
-        .await
-        .map_err(|why| denied(&event, why))?;
+        let passed_by = opened(passage).await.map_err(|why| denied(&event, why))?;
+        let limits = super::limits::of_door(&loaded.document, &event.secrets, place.project_id, agent);
+        self.count_under(&loaded, limits).await.map_err(|why| denied(&event, why))?;
         let begun = self.audit.begin(&event)?;
-        match self.launch(&loaded, &place, wanted, &passage, ready, passed).await {
+        match self.through_door(loaded, &place, wanted, passed_by, passed, &event, visitor).await {
             Ok(launch) => Ok((begun, launch)),
             Err(why) => Err(super::closing::failed(begun, why)),
         }
+    }
+
+    /// Waits for a human where the grant wants one, and opens the values.
+    #[allow(clippy::too_many_arguments, reason = "what was found out before, each used once")]
+    async fn through_door(
+        &self,
+        mut loaded: Arc<Loaded>,
+        place: &Place,
+        mut wanted: Wanted,
+        (mut passage, mut ready): (Passage, Ready),
+        passed: Vec<OwnedFd>,
+        event: &Event,
+        visitor: Visitor<'_>,
+    ) -> Result<Launch> {
+        if passage.wants_approval() {
+            // The files are let go meanwhile, and what is approved is these names and no others.
+            drop(ready);
+            wanted.secrets = passage.secrets().to_vec();
+            let opening = passage.commands().first().map(|command| Opening::Command(command.clone()).in_words());
+            self.approved_at_door(event, place, opening.unwrap_or_default(), &visitor).await?;
+            // A human takes a while: whatever was changed meanwhile counts.
+            loaded = self.loaded()?;
+            identify(&loaded, visitor.selection.agent_token.as_ref())
+                .1
+                .and_then(|agent| known(&loaded, place, agent))?;
+            (passage, ready) = opened(self.pass(&loaded, place, &wanted)?).await?;
+        }
+        self.launch(&loaded, place, wanted, &passage, ready, passed).await
     }
 
     /// Policy: the names that this very command may be given.
@@ -145,76 +186,6 @@ impl Engine {
         let _ = std::thread::Builder::new().name("door".to_owned()).spawn(work);
     }
 
-    async fn provide(
-        self: &Arc<Self>,
-        selection: &Selection,
-        provider: &Label,
-        ids: Vec<String>,
-        passed: Vec<OwnedFd>,
-    ) -> Result<()> {
-        let started = Instant::now();
-        let (loaded, place) = (self.loaded()?, self.place(selection)?);
-        if ids.len() > MOST_IDS {
-            return Err(Error::new(ErrorCode::InvalidCall, format!("a provider is asked for at most {MOST_IDS} ids")));
-        }
-        let names: BTreeSet<SecretName> = ids.iter().filter_map(|id| SecretName::parse(id).ok()).collect();
-        let names: Vec<SecretName> = names.into_iter().collect();
-        let (who, agent) = identify(&loaded, selection.agent_token.as_ref());
-        if let Err(why) = agent.and_then(|agent| known(&loaded, &place, agent)) {
-            let event = self.door_event(&place, &who, Style::Exec, &names, provider.as_str());
-            return Err(self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why));
-        }
-        let passage = loaded.document.pass_provider(&loaded.overlay, &asked(&place, &names), provider);
-        let mut answer = ExecAnswer::default();
-        for id in ids {
-            let name = SecretName::parse(&id).ok();
-            if name.as_ref().is_some_and(|name| passage.secrets().contains(name)) {
-                continue;
-            }
-            let named: Vec<SecretName> = name.into_iter().collect();
-            let event = self.door_event(&place, &who, Style::Exec, &named, provider.as_str());
-            self.audit.denied(&event, ErrorCode::CommandNotAllowed, started.elapsed())?;
-            let shown = named.first().map_or("NAME", SecretName::as_str);
-            let why = format!("not granted to this provider: agentsecrets allow {shown} --provider {provider}");
-            answer.refuse(id, why);
-        }
-        let sink = passed.into_iter().next().map(File::from);
-        let sink = sink.ok_or_else(|| Error::new(ErrorCode::InvalidCall, "stdout did not come"))?;
-        let event = self.door_event(&place, &who, Style::Exec, passage.secrets(), provider.as_str());
-        self.hand_over(&loaded, &place, &event, &passage, answer, sink).await
-    }
-
-    /// Opens the values, each with its own outcome, and writes the answer.
-    async fn hand_over(
-        &self,
-        loaded: &Loaded,
-        place: &Place,
-        event: &Event,
-        passage: &Passage,
-        mut answer: ExecAnswer,
-        mut sink: File,
-    ) -> Result<()> {
-        if passage.secrets().is_empty() {
-            return in_background(move || release::write_answer(&answer, &mut sink)).await;
-        }
-        let begun = self.audit.begin(event)?;
-        let work = async {
-            self.audit.make_durable().await?;
-            let linked = self.linked_at_door(loaded, place, passage).await;
-            for (name, value) in resolve::release(self.vault()?, place.workspace_id, passage, linked).await? {
-                answer.put(&name, value);
-            }
-            in_background(move || release::write_answer(&answer, &mut sink)).await
-        };
-        match work.await {
-            Ok(()) => {
-                let record = ended_as(Outcome::Ok, None, begun.elapsed());
-                begun.end(record)
-            }
-            Err(why) => Err(super::closing::failed(begun, why)),
-        }
-    }
-
     fn door_event(&self, place: &Place, who: &Who, style: Style, secrets: &[SecretName], program: &str) -> Event {
         Event {
             workspace: Some(place.workspace.clone()),
@@ -234,6 +205,7 @@ pub(super) fn listed(
     loaded: &Loaded,
     place: &Place,
     name: Option<&SecretName>,
+    asking: Option<&Agent>,
     now: jiff::Timestamp,
 ) -> Vec<GrantInfo> {
     let own = |door: &&Door| door.project == place.project_id && name.is_none_or(|name| door.secret == *name);
@@ -253,8 +225,8 @@ pub(super) fn listed(
             private: false,
             permit_headers: Vec::new(),
             agent: None,
-            approve: false,
-            limits: Vec::new(),
+            approve: door.approve,
+            limits: loaded.document.limits_of_door(door, asking),
             source: super::sources::program_of(loaded, place, &door.secret),
             state: door.state(&loaded.overlay, now).to_owned(),
             discloses: true,
@@ -269,11 +241,21 @@ pub(super) fn listed(
 /// The names whose values may leave by a door now.
 pub(super) fn disclosed(loaded: &Loaded, place: &Place) -> Vec<SecretName> {
     let now = jiff::Timestamp::now();
-    let active = listed(loaded, place, None, now).into_iter().filter(|info| info.state == "active");
+    let active = listed(loaded, place, None, None, now).into_iter().filter(|info| info.state == "active");
     let mut names: Vec<SecretName> = active.map(|info| info.secret).collect();
     names.sort();
     names.dedup();
     names
+}
+
+/// The command behind a passage, opened and found to be what was granted.
+async fn opened(passage: Passage) -> Result<(Passage, Ready)> {
+    in_background(move || {
+        let names: Vec<&str> = passage.secrets().iter().map(SecretName::as_str).collect();
+        let ready = Ready::open(passage.commands(), &names)?;
+        Ok((passage, ready))
+    })
+    .await
 }
 
 /// Where agents are registered nobody else opens a door, and no agent one of another project.

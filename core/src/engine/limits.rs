@@ -17,6 +17,7 @@ use crate::home::{Home, HomeConfig};
 use crate::owner::{CounterFile, Counts};
 use crate::policy::{Agent, Document, Limit, Permitted};
 use crate::resolve::in_background;
+use crate::secret_ref::SecretName;
 use crate::store::HomeLock;
 
 /// The counts of a home, as this process knows them.
@@ -68,13 +69,20 @@ impl Engine {
     /// `budget_exhausted` or `rate_limited`, with the moment from which there is room again.
     pub(super) async fn count(&self, loaded: &Loaded, admitted: &mut Admitted, caller: &Caller) -> Result<()> {
         let limits = std::mem::take(&mut admitted.limits);
+        self.count_under(loaded, limits).await.map_err(|why| self.denied(&admitted.event, caller, why))
+    }
+
+    /// Counts one use under each of the limits, or under none where one of them has no room.
+    ///
+    /// # Errors
+    /// Those of [`Self::count`], without a record.
+    pub(super) async fn count_under(&self, loaded: &Loaded, limits: Vec<Limit>) -> Result<()> {
         if limits.is_empty() {
             return Ok(());
         }
         let every: Vec<String> = loaded.document.limits.iter().map(|limit| limit.id.clone()).collect();
         let counters = Arc::clone(&self.opened()?.counters);
-        let counted = in_background(move || counters.take(&limits, &every, Timestamp::now().as_millisecond())).await;
-        counted.map_err(|why| self.denied(&admitted.event, caller, why))
+        in_background(move || counters.take(&limits, &every, Timestamp::now().as_millisecond())).await
     }
 
     /// The limits of the project in use; an agent with a token sees those that bind it.
@@ -103,9 +111,21 @@ impl Engine {
     }
 }
 
-/// The limits a permitted call counts under: what is shared among all callers first, then what is an agent's own.
-pub(super) fn counting(document: &Document, permitted: &Permitted, project: Uuid, agent: Option<&Agent>) -> Vec<Limit> {
-    let counted = document.limits.iter().filter(|limit| limit.counts(permitted, project, agent));
+/// The limits a permitted call counts under.
+pub(super) fn of_call(document: &Document, permitted: &Permitted, project: Uuid, agent: Option<&Agent>) -> Vec<Limit> {
+    let names: Vec<_> = permitted.checked().iter().map(|one| (one.project, &one.secret)).collect();
+    counting(document, &names, project, agent)
+}
+
+/// The limits that names leaving by a door count under.
+pub(super) fn of_door(document: &Document, names: &[SecretName], project: Uuid, agent: Option<&Agent>) -> Vec<Limit> {
+    let names: Vec<_> = names.iter().map(|name| (project, name)).collect();
+    counting(document, &names, project, agent)
+}
+
+/// What is shared among all callers first, then what is an agent's own.
+fn counting(document: &Document, names: &[(Uuid, &SecretName)], project: Uuid, agent: Option<&Agent>) -> Vec<Limit> {
+    let counted = document.limits.iter().filter(|limit| limit.counts(names, project, agent));
     let mut counted: Vec<Limit> = counted.cloned().collect();
     counted.sort_by_key(|limit| (limit.subject.agent.is_some(), limit.kind));
     counted

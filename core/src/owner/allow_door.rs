@@ -20,6 +20,8 @@ pub struct AllowDoor {
     opening: Opening,
     environment: Option<Label>,
     expires: Option<String>,
+    #[serde(default)]
+    approve: bool,
 }
 
 impl AllowDoor {
@@ -41,13 +43,13 @@ impl AllowDoor {
                 .with_hint("store the value under another name"));
         }
         let command = release::pin_command(argv, directory, search)?;
-        Ok(Self { project, name, opening: Opening::Command(command), environment: None, expires: None })
+        Ok(Self { project, name, opening: Opening::Command(command), environment: None, expires: None, approve: false })
     }
 
     /// A door for an exec provider.
     #[must_use]
     pub fn provider(project: Label, name: SecretName, provider: Label) -> Self {
-        Self { project, name, opening: Opening::Provider(provider), environment: None, expires: None }
+        Self { project, name, opening: Opening::Provider(provider), environment: None, expires: None, approve: false }
     }
 
     /// The same in one environment only.
@@ -67,6 +69,13 @@ impl AllowDoor {
         Ok(self)
     }
 
+    /// The same where a human approves each use.
+    #[must_use]
+    pub fn with_approval(mut self, approve: bool) -> Self {
+        self.approve = approve;
+        self
+    }
+
     pub(super) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Change> {
         let project = document.project_named(&self.project).ok_or_else(|| no_project(&self.project))?.id;
         document.add_door(Door {
@@ -76,6 +85,7 @@ impl AllowDoor {
             opening: self.opening.clone(),
             environment: self.environment.clone(),
             expires: self.expires.as_deref().map(|text| parse_expiry(text, now)).transpose()?,
+            approve: self.approve,
             created: now,
             serial: 0,
         })

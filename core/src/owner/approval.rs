@@ -8,22 +8,26 @@ use crate::control::{Decision, SignedAct, SignedDecision, WaitingCall};
 use crate::crypto::OwnerKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::HomeConfig;
+use crate::policy::DISCLOSES;
 
 const DOMAIN: &str = "agentsecrets/approval/1";
 
 /// What the human reads before the passphrase is asked for.
 pub(super) fn sentences(decision: &Decision) -> Vec<String> {
-    let WaitingCall { agent, pid, process, values, method, origin, path, .. } = &decision.call;
-    let verb = if decision.approve { "goes" } else { "does NOT go" };
+    let WaitingCall { agent, pid, process, values, method, origin, path, discloses, .. } = &decision.call;
+    let values = values.join(", ");
+    let what = match (discloses, decision.approve) {
+        (false, true) => format!("{values} goes to {origin}: {method} {path}, once"),
+        (false, false) => format!("{values} does NOT go to {origin}: {method} {path}, once"),
+        (true, true) => format!("{values} is given to {origin}, once: this {DISCLOSES}"),
+        (true, false) => format!("{values} is NOT given to {origin}, this once"),
+    };
     let agent = agent.as_ref().map_or_else(|| "nobody named".to_owned(), |agent| format!("the agent {agent}"));
     let pid = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
-    vec![
-        format!("{} {verb} to {origin}: {method} {path}, once", values.join(", ")),
-        format!("called by {agent}, from {process}{pid}"),
-    ]
-    .into_iter()
-    .map(|sentence| sentence.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
-    .collect()
+    vec![what, format!("called by {agent}, from {process}{pid}")]
+        .into_iter()
+        .map(|sentence| sentence.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+        .collect()
 }
 
 /// Signs a decision.

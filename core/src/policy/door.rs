@@ -32,6 +32,9 @@ pub(crate) struct Door {
     /// The moment it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Timestamp>,
+    /// Whether a human approves each use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) approve: bool,
     /// When the owner made it.
     pub(crate) created: Timestamp,
     /// The serial of the document it was signed in.
@@ -105,6 +108,7 @@ pub(crate) struct Passage {
     environment: Label,
     secrets: Vec<SecretName>,
     commands: Vec<Command>,
+    approval: bool,
 }
 
 impl Passage {
@@ -123,6 +127,16 @@ impl Passage {
     /// The command as each grant has it, in the order of the secrets; none for a provider.
     pub(crate) fn commands(&self) -> &[Command] {
         &self.commands
+    }
+
+    /// Whether a secret leaves only by doors at which a human approves each use.
+    pub(crate) fn wants_approval(&self) -> bool {
+        self.approval
+    }
+
+    /// The same without a name that is refused for another reason.
+    pub(crate) fn keep(&mut self, kept: impl Fn(&SecretName) -> bool) {
+        self.secrets.retain(kept);
     }
 }
 
@@ -149,6 +163,9 @@ impl Door {
         }
         if let Some(end) = self.expires {
             text.push_str(&format!(", until {end:.0}"));
+        }
+        if self.approve {
+            text.push_str(", each time approved by a human");
         }
         format!("{text}: this {DISCLOSES}")
     }
@@ -214,10 +231,10 @@ impl Document {
             _ => None,
         };
         let open = self.doors.iter().filter(|door| door.is_open(asked, overlay));
-        let found: Vec<(&SecretName, Command)> = open.filter_map(|door| Some((&door.secret, of(door)?))).collect();
+        let found: Vec<(&Door, Command)> = open.filter_map(|door| Some((door, of(door)?))).collect();
         let mut names: Vec<SecretName> = asked.secrets.to_vec();
         if names.is_empty() {
-            names = found.iter().map(|(name, _)| (*name).clone()).collect();
+            names = found.iter().map(|(door, _)| door.secret.clone()).collect();
         }
         names.sort();
         names.dedup();
@@ -225,24 +242,30 @@ impl Document {
             return Err(not_allowed(None, argv, asked));
         }
         let mut commands = Vec::with_capacity(names.len());
+        let mut approval = false;
         for name in &names {
-            let own = found.iter().find(|(secret, _)| *secret == name);
-            commands.push(own.ok_or_else(|| not_allowed(Some(name), argv, asked))?.1.clone());
+            let mut own = found.iter().filter(|(door, _)| door.secret == *name).peekable();
+            commands.push(own.peek().ok_or_else(|| not_allowed(Some(name), argv, asked))?.1.clone());
+            approval |= own.all(|(door, _)| door.approve);
         }
-        Ok(Passage { project: asked.project, environment: asked.environment.clone(), secrets: names, commands })
+        let environment = asked.environment.clone();
+        Ok(Passage { project: asked.project, environment, secrets: names, commands, approval })
     }
 
     /// Those of the names wanted that a provider may be given.
     pub(crate) fn pass_provider(&self, overlay: &DenyOverlay, asked: &DoorAsked<'_>, provider: &Label) -> Passage {
-        let given = |name: &&SecretName| {
+        let of = |name: &SecretName, approve: Option<bool>| {
             self.doors.iter().any(|door| {
-                door.secret == **name
+                door.secret == *name
                     && door.is_open(asked, overlay)
+                    && approve.is_none_or(|approve| door.approve == approve)
                     && matches!(&door.opening, Opening::Provider(own) if own == provider)
             })
         };
-        let secrets = asked.secrets.iter().filter(given).cloned().collect();
-        Passage { project: asked.project, environment: asked.environment.clone(), secrets, commands: Vec::new() }
+        let secrets: Vec<SecretName> = asked.secrets.iter().filter(|name| of(name, None)).cloned().collect();
+        let approval = !secrets.iter().all(|name| of(name, Some(false)));
+        let environment = asked.environment.clone();
+        Passage { project: asked.project, environment, secrets, commands: Vec::new(), approval }
     }
 }
 

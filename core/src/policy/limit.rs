@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::agent::{Agent, Bound};
 use super::change::Change;
-use super::check::Permitted;
 use super::document::Document;
+use super::door::Door;
 use super::grant::Grant;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::SecretName;
@@ -127,14 +127,12 @@ impl fmt::Display for Amount {
 }
 
 impl Limit {
-    /// Whether a call is counted: one with the secret, by the agent, or both.
-    pub(crate) fn counts(&self, permitted: &Permitted, project: Uuid, agent: Option<&Agent>) -> bool {
+    /// Whether a use is counted: one of the secret, by the agent, or both. The names come with their projects.
+    pub(crate) fn counts(&self, names: &[(Uuid, &SecretName)], project: Uuid, agent: Option<&Agent>) -> bool {
         let subject = &self.subject;
         let by = subject.agent.as_ref().is_none_or(|bound| agent.is_some_and(|agent| agent.id == bound.id));
         let with = match &subject.secret {
-            Some(secret) => {
-                permitted.checked().iter().any(|one| one.project == subject.project && one.secret == *secret)
-            }
+            Some(secret) => names.contains(&(subject.project, secret)),
             None => project == subject.project,
         };
         by && with
@@ -209,12 +207,27 @@ impl Document {
 
     /// The limits that calls under a grant count under, in words.
     pub(crate) fn limits_of(&self, grant: &Grant, asking: Option<&Agent>) -> Vec<String> {
+        self.limits_on(grant.project, &grant.secret, grant.terms.agent.as_ref(), asking)
+    }
+
+    /// The limits that the uses of a door count under, in words.
+    pub(crate) fn limits_of_door(&self, door: &Door, asking: Option<&Agent>) -> Vec<String> {
+        self.limits_on(door.project, &door.secret, None, asking)
+    }
+
+    fn limits_on(
+        &self,
+        project: Uuid,
+        secret: &SecretName,
+        granted_to: Option<&Bound>,
+        asking: Option<&Agent>,
+    ) -> Vec<String> {
         let own = |limit: &&Limit| {
-            let Subject { project, secret, agent } = &limit.subject;
-            let its = agent.is_none() || grant.terms.agent.as_ref().is_none_or(|bound| Some(bound) == agent.as_ref());
+            let Subject { project: its, secret: name, agent: by } = &limit.subject;
+            let binds = by.is_none() || granted_to.is_none_or(|bound| Some(bound) == by.as_ref());
             // An agent does not learn whom else a limit binds.
-            let told = agent.as_ref().zip(asking).is_none_or(|(bound, asking)| bound.id == asking.id);
-            *project == grant.project && its && told && secret.as_ref().is_none_or(|name| *name == grant.secret)
+            let told = by.as_ref().zip(asking).is_none_or(|(bound, asking)| bound.id == asking.id);
+            *its == project && binds && told && name.as_ref().is_none_or(|name| name == secret)
         };
         let words = |limit: &Limit| match &limit.subject.agent {
             Some(agent) => format!("{} by {}", limit.in_words(), agent.name),

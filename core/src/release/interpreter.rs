@@ -57,6 +57,32 @@ const WRAPPERS: &[&str] = &[
 /// Options before a script that name no code: unbuffered or unset, trace, no bytecode.
 const HARMLESS: &[&str] = &["-u", "-x", "-B"];
 
+/// Programs that open a script by its real path, whatever they were given, or may: a copy in memory has none.
+const BY_REAL_PATH: &[&str] = &[
+    "bun",
+    "deno",
+    "groovy",
+    "ipython",
+    "irb",
+    "julia",
+    "node",
+    "nodejs",
+    "osascript",
+    "php",
+    "pwsh",
+    "rscript",
+    "ruby",
+    "tclsh",
+    "ts-node",
+    "tsx",
+    "wish",
+];
+
+/// Whether a program finds a script only where it really lies.
+pub(super) fn asks_for_real_path(program: &Path) -> bool {
+    BY_REAL_PATH.contains(&file_name(program).as_str())
+}
+
 /// Refuses a command whose code is not a file among its words. `words` begins with the program, and `is_file` tells
 /// which of them name one.
 ///

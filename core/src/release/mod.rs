@@ -19,6 +19,7 @@ mod pin;
 mod process;
 mod pump;
 mod running;
+mod sealed;
 mod surroundings;
 
 pub(crate) use exec_provider::{ExecAnswer, write_answer};
@@ -27,5 +28,6 @@ pub(crate) use message::{DoorRequest, Event, Order, Terminal};
 pub use open_files::raise_open_files;
 pub(crate) use pin::{Ready, pin_command};
 pub(crate) use process::{Finished, Launch, run, tell};
+pub(crate) use pump::is_closed;
 pub(crate) use running::Running;
 pub(crate) use surroundings::bends;

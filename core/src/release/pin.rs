@@ -1,7 +1,8 @@
 //! What a command is to the owner who grants it, and whether it still is that when it is run.
 //!
 //! What is hashed is what is run: the program is executed by the descriptor it was hashed through, and files among the
-//! words are handed over as descriptors too. A lease keeps writers out until the child has begun.
+//! words are handed over as descriptors too, of sealed copies where that can be: they stay what they were for as long as
+//! the child reads. A lease keeps writers out until the child has begun.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::interpreter;
+use super::{interpreter, sealed};
 use crate::error::{Error, ErrorCode, Result};
 use crate::policy::{Command, FilePin, Pin, allow_command};
 
@@ -19,6 +20,8 @@ use crate::policy::{Command, FilePin, Pin, allow_command};
 const DEFAULT_SEARCH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// The longest first line of a script (Linux reads 256 bytes of it).
 const MAX_SHEBANG: u64 = 256;
+/// The longest file of which a sealed copy is made, in bytes: far above any script.
+const MAX_COPY: u64 = 16 << 20;
 
 /// Pins a command as it is now, for a grant.
 ///
@@ -64,6 +67,8 @@ pub(crate) struct Ready {
 /// A file that was found to be the one granted.
 pub(super) struct Opened {
     pub(super) file: File,
+    /// The bytes that were hashed, where nobody can change them any more.
+    copy: Option<File>,
     stamp: (u64, u64, i64, i64),
     path: PathBuf,
 }
@@ -90,10 +95,12 @@ impl Ready {
     /// # Errors
     /// `command_changed`, naming the file.
     pub(super) fn of(command: &Command, hint: &str) -> Result<Self> {
-        let program = Opened::of(&command.program, hint)?;
+        let program = Opened::of(&command.program, hint, false)?;
+        // The program is executed as the file it is: what looks for its neighbours finds them.
+        let copies = !interpreter::asks_for_real_path(Path::new(&command.program.path));
         let mut files = Vec::with_capacity(command.files.len());
         for file in &command.files {
-            files.push((file.clone(), Opened::of(&file.pin, hint)?));
+            files.push((file.clone(), Opened::of(&file.pin, hint, copies)?));
         }
         let words = [command.leading.clone(), command.argv.clone()].concat();
         Ok(Self { program, words, files, search: command.search.clone() })
@@ -113,19 +120,26 @@ impl Ready {
 }
 
 impl Opened {
-    fn of(pin: &Pin, hint: &str) -> Result<Self> {
+    fn of(pin: &Pin, hint: &str, copies: bool) -> Result<Self> {
         let changed = || changed(&pin.path, hint);
         let file = open(Path::new(&pin.path)).map_err(|_| changed())?;
         // Before it is read: from here on nobody opens it for writing without the kernel asking this process.
         if !lease(&file, true) {
             return Err(changed());
         }
-        let stamp = stamp(&file.metadata().map_err(|_| changed())?);
-        if digest(&file).map_err(|_| changed())? != pin.sha256 {
+        let found = file.metadata().map_err(|_| changed())?;
+        let copy = if copies && found.len() <= MAX_COPY { sealed::copy(&file) } else { None };
+        // What is hashed is what is handed over: the copy, where there is one.
+        if digest(copy.as_ref().unwrap_or(&file)).map_err(|_| changed())? != pin.sha256 {
             return Err(changed());
         }
-        let opened = Self { file, stamp, path: PathBuf::from(&pin.path) };
+        let opened = Self { file, copy, stamp: stamp(&found), path: PathBuf::from(&pin.path) };
         if opened.is_unchanged() { Ok(opened) } else { Err(changed()) }
+    }
+
+    /// What the child is given.
+    pub(super) fn handed(&self) -> &File {
+        self.copy.as_ref().unwrap_or(&self.file)
     }
 
     fn is_unchanged(&self) -> bool {

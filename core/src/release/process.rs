@@ -58,7 +58,7 @@ pub(crate) struct Finished {
 pub(crate) fn run(launch: Launch, caller: &UnixStream, running: &Running) -> Result<Finished> {
     let Launch { ready, values, variables, streams, directory, terminal, scanner } = launch;
     let mut run = running.begin()?;
-    let (streams, child) = {
+    let (streams, mut child) = {
         // One at a time, as a pseudo-terminal's descriptors are open to other children for a moment.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,8 +71,20 @@ pub(crate) fn run(launch: Launch, caller: &UnixStream, running: &Running) -> Res
     let group = i32::try_from(child.id()).unwrap_or(i32::MAX);
     run.is(group);
     let shared = Arc::new(Shared::default());
-    let (over, alive) = std::io::pipe().map_err(|_| failed("the system has no pipe to give"))?;
-    let pumps = streams.start(&scanner, &shared, &alive, caller)?;
+    let laid = std::io::pipe().map_err(|_| failed("the system has no pipe to give")).and_then(|(over, alive)| {
+        let pumps = streams.start(&scanner, &shared, &alive, caller)?;
+        Ok((over, alive, pumps))
+    });
+    let (over, alive, pumps) = match laid {
+        Ok(laid) => laid,
+        Err(why) => {
+            // It runs already, with values: it ends here, and all of its group.
+            shared.stopped.store(true, Ordering::Release);
+            running.is_over(group, true);
+            let _ = child.wait();
+            return Err(why);
+        }
+    };
     std::thread::scope(|scope| {
         let (shared, watched) = (&shared, &pumps);
         let waiter = scope.spawn(move || {
@@ -100,7 +112,7 @@ pub(crate) fn tell(mut caller: &UnixStream, event: &Event) -> std::io::Result<()
 fn command(ready: &Ready, values: &[(SecretName, Arc<SecretValue>)], said: Vec<(String, String)>) -> Result<Command> {
     let mut words = ready.words.clone();
     for (file, opened) in &ready.files {
-        words[file.at] = format!("{}/dev/fd/{}", file.before, opened.file.as_raw_fd());
+        words[file.at] = format!("{}/dev/fd/{}", file.before, opened.handed().as_raw_fd());
     }
     let mut command = Command::new(program(ready));
     command.arg0(&words[0]).args(&words[1..]).env_clear().envs(surroundings::of_child(said, &ready.search));
@@ -135,7 +147,8 @@ pub(super) fn start_bare(ready: &Ready, said: Vec<(String, String)>, stdin: Stdi
 }
 
 fn start(mut command: Command, ready: &Ready, directory: OwnedFd, ends: streams::Ends) -> Result<Child> {
-    let (files, terminal) = (ready.files.iter().map(|(_, it)| it.file.as_raw_fd()).collect::<Vec<_>>(), ends.terminal);
+    let (files, terminal) =
+        (ready.files.iter().map(|(_, it)| it.handed().as_raw_fd()).collect::<Vec<_>>(), ends.terminal);
     let parent = std::process::id();
     command.stdin(ends.stdin).stdout(ends.stdout).stderr(ends.stderr);
     // SAFETY: the closure makes system calls on numbers that stay valid, and allocates nothing.

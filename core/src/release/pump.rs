@@ -110,3 +110,12 @@ pub(super) fn is_ready(file: &impl AsRawFd, events: libc::c_short, wait: Duratio
     // SAFETY: one live entry.
     unsafe { libc::poll(&raw mut asked, 1, millis) > 0 }
 }
+
+/// Whether nobody is at the other end of a connection any more. Nothing is read.
+pub(crate) fn is_closed(connection: &impl AsRawFd) -> bool {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let events = libc::POLLRDHUP;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let events = 0; // A closed connection is told unasked.
+    is_ready(connection, events, Duration::ZERO)
+}

@@ -50,7 +50,11 @@ impl Env {
             if let Some(typed) = keyboard.typed() {
                 spawn = spawn.stdin(Stream::To(typed));
             }
-            let child = spawn.start().await?;
+            // A human may be asked first: whoever no longer waits goes, and takes the question along.
+            let child = tokio::select! {
+                child = spawn.start() => child?,
+                number = signals.ending() => return Ok(128 + number),
+            };
             keyboard.go_raw();
             stay(child, &mut signals, &mut keyboard).await
         })?;

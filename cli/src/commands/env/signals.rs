@@ -32,6 +32,20 @@ impl Signals {
         Ok(Self { passed_on, resized: listen(libc::SIGWINCH)?, suspend: listen(libc::SIGTSTP)? })
     }
 
+    /// The next signal that ends a program which does not care; others are passed over.
+    pub(super) async fn ending(&mut self) -> i32 {
+        loop {
+            match self.next().await {
+                Heard::Signal(number @ (libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT)) => return number,
+                Heard::Suspend => {
+                    // SAFETY: raise takes a number. This process stops here, and goes on when it is continued.
+                    unsafe { libc::raise(libc::SIGSTOP) };
+                }
+                _ => {}
+            }
+        }
+    }
+
     pub(super) async fn next(&mut self) -> Heard {
         std::future::poll_fn(|cx| {
             use std::task::Poll::{Pending, Ready};
