@@ -35,6 +35,23 @@ fn is_installed(package: &str) -> bool {
     output("dpkg-query", &["-W", "-f", "${db:Status-Status}", package]).is_some_and(|status| status == "installed")
 }
 
+/// A program of a crate: the one on `PATH`, else one of our own, installed once.
+pub(crate) fn cargo(run: &Run, name: &str, version: &str) -> Result<PathBuf, Stop> {
+    if output(name, &["--version"]).is_some() {
+        return Ok(name.into());
+    }
+    let folder = workspace::scratch().join("cargo");
+    let program = folder.join("bin").join(name);
+    if output(&program.to_string_lossy(), &["--version"]).is_none() {
+        run.cargo()
+            .args(["install", name, "--locked", "--version", version, "--root"])
+            .args([&folder])
+            .run()
+            .map_err(|_| Stop::NotRun(format!("{name} {version} could not be installed")))?;
+    }
+    Ok(program)
+}
+
 /// The `bin` folder of a virtual environment with the packages of a requirements file.
 pub(crate) fn venv(run: &Run, name: &str, requirements: &Path) -> Result<PathBuf, Stop> {
     let folder = workspace::scratch().join("venv").join(name);

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod errors;
+mod fuzz;
 mod generate;
 mod install;
 mod package;
@@ -37,6 +38,9 @@ enum Command {
         #[arg(long)]
         quick: bool,
     },
+    /// Attack each parser that reads a stranger's bytes, for a bounded time. Ends with 1 where one does not hold, and
+    /// keeps the input.
+    Fuzz(fuzz::Arguments),
     /// Leave the wheel, the npm tarballs and the executable in `dist/`, and prove that they work where nothing else is.
     Package {
         /// Build as it is shipped; the default.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Package { debug, .. } => package::command(if debug { Profile::Debug } else { Profile::Release }),
         Command::Bench { quick } => bench::command(quick),
+        Command::Fuzz(arguments) => fuzz::command(&arguments),
         Command::Demo => demo::command(),
         Command::Test { list: true, .. } => report::list(suites::ALL),
         Command::Test { suites, .. } => report::test(&suites),
