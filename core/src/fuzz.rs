@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     crate::policy::fuzz::DOCUMENT,
     crate::policy::fuzz::PATH,
     crate::policy::fuzz::RULE,
+    crate::redact::fuzz::MESSAGES,
     crate::redact::fuzz::REDACT,
     crate::release::fuzz::MANAGER,
     crate::release::fuzz::ORDERS,

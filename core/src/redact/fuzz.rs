@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use super::messages::Messages;
 use super::oracle::{form, shows, value};
 use super::stream::WINDOW;
 use super::{Found, Known, Redactor, Scanner};
 use crate::fuzz::{Dice, Input, Target, chunks};
 use crate::secret_ref::SecretName;
+use crate::websocket::{Agreed, Event, Kind, Reader, Writer};
 
+/// The same for the messages of a WebSocket, each a text by itself, whatever the two sides agreed on.
+pub(crate) const MESSAGES: Target = Target { name: "websocket_messages", attack: messages, seeds, words: WORDS };
 /// See above.
 pub(crate) const REDACT: Target = Target { name: "redact", attack: redact, seeds, words: WORDS };
 
@@ -89,6 +93,48 @@ fn redact(data: &[u8]) {
             assert_eq!(length, line.max(taken.saturating_sub(WINDOW)), "what is known decides when bytes are released");
         }
     }
+}
+
+fn messages(data: &[u8]) {
+    let mut case = Case::of(data);
+    let (scanner, number) = (case.scanner(), case.dice.next());
+    let agreed =
+        |bit: u64| (number >> bit & 1 == 1).then(|| Agreed::read("permessage-deflate").ok().flatten()).flatten();
+    let (from, to) = (agreed(0), agreed(1));
+    let mut sent = Vec::new();
+    let mut writer = Writer::new(true, from);
+    for text in [&case.text[..], b"between", &case.text[..]] {
+        writer.begin(Kind::Binary);
+        writer.write(text, true, &mut sent);
+    }
+    let reader = Reader::new(true, from.map(|_| false));
+    let mut through = Messages::new(reader, Writer::new(false, to), Arc::clone(&scanner));
+    let (mut passed, mut out) = (Vec::new(), Vec::new());
+    for mut piece in chunks(&mut case.dice, &sent) {
+        loop {
+            let taken = through.push(piece, &mut out).expect("whole frames");
+            let full = Messages::is_full(&out);
+            piece = &piece[taken..];
+            passed.append(&mut out);
+            if piece.is_empty() && !full {
+                break;
+            }
+        }
+    }
+    let (wanted, _, found) = pushed(&scanner, [&case.text[..]]);
+    assert_eq!(said(&passed, to.map(|_| false)), [&wanted[..], b"between", &wanted]);
+    assert_eq!(through.found().any(), found.any());
+}
+
+/// The messages of a side, whole.
+fn said(bytes: &[u8], deflate: Option<bool>) -> Vec<Vec<u8>> {
+    let (mut reader, mut rest, mut messages, mut data) = (Reader::new(false, deflate), bytes, Vec::new(), Vec::new());
+    while let Some(event) = reader.step(&mut rest, &mut data).expect("what was written is read") {
+        if event == Event::End {
+            messages.push(std::mem::take(&mut data));
+        }
+    }
+    messages
 }
 
 fn seeds() -> Vec<Vec<u8>> {

@@ -19,7 +19,7 @@ mod writer;
 mod tests;
 
 pub(crate) use close::{Close, code};
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use extension::Agreed;
 pub(crate) use fault::Fault;
 pub(crate) use frame::MAX_CONTROL;
