@@ -45,8 +45,8 @@ impl Room {
 }
 
 impl Serving {
-    /// Serves a connection until it ends; `held` is let go of then.
-    pub(super) fn spawn<T: Send + 'static>(&self, stream: UnixStream, held: T) {
+    /// Serves a connection until it ends, as a WebSocket or a door too; `held` is let go of then.
+    pub(super) fn spawn<T: Send + Sync + 'static>(&self, stream: UnixStream, held: T) {
         let (mut service, mut closing, open) =
             (self.service.of(stream.as_fd()), self.closing.subscribe(), self.open.clone());
         let seat = Arc::clone(&self.room.seats).try_acquire_owned().ok();
@@ -55,6 +55,7 @@ impl Serving {
             tracing::warn!("there are {} connections, and calls of more are refused", self.room.most);
             service = service.without_room(self.room.most);
         }
+        let service = service.holding(Arc::new((held, seat)));
         tokio::spawn(async move {
             let answer = service_fn(move |request| {
                 let service = service.clone();
@@ -76,7 +77,7 @@ impl Serving {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
             }
-            drop((open, held, seat));
+            drop(open);
         });
     }
 }

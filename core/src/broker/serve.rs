@@ -47,7 +47,12 @@ pub struct Service {
     peer: Peer,
     /// How many connections there are at most, where this is one more.
     full: Option<usize>,
+    /// What the connection holds while it lives, as HTTP or as what it became.
+    held: Held,
 }
+
+/// Something that counts as long as it is not dropped.
+pub(super) type Held = Option<Arc<dyn std::any::Any + Send + Sync>>;
 
 /// A word that the shared sockets are to be looked at again; it is answered when that is done.
 pub type Look = tokio::sync::oneshot::Sender<()>;
@@ -56,7 +61,7 @@ impl Service {
     /// A service over `engine`, that says on `finish` when the broker is told to end.
     #[must_use]
     pub fn new(engine: Arc<Engine>, finish: tokio::sync::mpsc::UnboundedSender<Finish>) -> Self {
-        Self { engine, finish, looks: None, peer: Peer::default(), full: None }
+        Self { engine, finish, looks: None, peer: Peer::default(), full: None, held: None }
     }
 
     /// The same service, that says on `looks` when shares may have changed.
@@ -81,6 +86,13 @@ impl Service {
     #[must_use]
     pub fn without_room(self, most: usize) -> Self {
         Self { full: Some(most), ..self }
+    }
+
+    /// The same service, that keeps something for as long as its connection lives: longer than HTTP is spoken there, where
+    /// it becomes a WebSocket or a door.
+    #[must_use]
+    pub fn holding<T: Send + Sync + 'static>(self, held: Arc<T>) -> Self {
+        Self { held: Some(held), ..self }
     }
 
     /// Answers one request; an error is an answer too.
@@ -112,7 +124,7 @@ impl Service {
         let upgraded = response.upgrade.take().zip(stream);
         let mut answer = answer(response, &asked, buffered).await?;
         if let Some((upgrade, stream)) = upgraded {
-            super::stream::relay(&mut answer, upgrade, stream);
+            super::stream::relay(&mut answer, upgrade, stream, self.held.clone());
         }
         Ok(answer)
     }
@@ -123,8 +135,9 @@ impl Service {
         let body = body.map_err(|_| broken("the request is too long, or broke off"))?.to_bytes();
         let said: DoorRequest = serde_json::from_slice(&body).map_err(|_| broken("the request is not readable"))?;
         let (answer, stream) = super::door::agree(request);
-        let (engine, peer) = (Arc::clone(&self.engine), self.peer.pid);
+        let (engine, peer, held) = (Arc::clone(&self.engine), self.peer.pid, self.held.clone());
         tokio::spawn(async move {
+            let _held = held;
             let wanted = said.descriptors();
             let received = in_background(receiving(stream.await?, wanted)).await?;
             engine.door(said, received.1, received.0, peer).await;

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
 use super::connection::Line;
+use super::serve::Held;
 use crate::response::Upgrade;
 
 /// The bytes both ways.
@@ -23,11 +24,13 @@ pub(super) struct LinkStream {
     stream: UnixStream,
 }
 
-/// The broker's side: says yes, and relays over the connection once it is no HTTP any more.
-pub(super) fn relay<B>(answer: &mut Response<B>, upgrade: Upgrade, stream: OnUpgrade) {
+/// The broker's side: says yes, and relays over the connection once it is no HTTP any more. What the connection holds is
+/// let go of when the socket ends.
+pub(super) fn relay<B>(answer: &mut Response<B>, upgrade: Upgrade, stream: OnUpgrade, held: Held) {
     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     answer.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     drop(tokio::spawn(async move {
+        let _held = held;
         // A caller that went away meanwhile has given the call up.
         if let (Upgrade::Relay(relay), Ok(stream)) = (upgrade, stream.await) {
             relay.run(Box::new(TokioIo::new(stream))).await;
