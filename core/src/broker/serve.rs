@@ -1,19 +1,19 @@
 //! The engine's side of the socket: one request in, one answer out. Listening and living are the daemon's.
 
+mod body;
 mod guest;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, Response as HttpResponse, StatusCode, header};
-use http_body::{Frame, SizeHint};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+
+pub use body::AnswerBody;
 
 use super::incoming::{limited, many, received};
 use super::peer::peer_pid;
@@ -28,7 +28,7 @@ use crate::engine::gate::{Gate, Peer};
 use crate::error::{Error, ErrorCode, Result};
 use crate::release::DoorRequest;
 use crate::resolve::{SecretInput, in_background};
-use crate::response::{Response, SafeBody};
+use crate::response::Response;
 
 /// How much of a buffered answer is gathered before it is sent, in bytes: small answers cross in one write.
 const GATHER: usize = 256 << 10;
@@ -144,7 +144,7 @@ impl Service {
             Result::<()>::Ok(())
         });
         let (parts, ()) = answer.into_parts();
-        Ok(assembled(parts.status, parts.headers, AnswerBody(State::Done)))
+        Ok(assembled(parts.status, parts.headers, AnswerBody::none()))
     }
 
     /// Ends every WebSocket.
@@ -242,8 +242,7 @@ async fn answer(mut response: Response, asked: &crate::SafeUrl, buffered: bool) 
     }
     headers.insert(header::TRAILER, HeaderValue::from_static("agentsecrets-tail"));
     headers.remove(header::CONTENT_LENGTH);
-    let body =
-        AnswerBody(State::Streaming { first: Some(gathered.bytes).filter(|b| !b.is_empty()), body: response.body });
+    let body = AnswerBody::streaming(gathered.bytes, response.body);
     Ok(assembled(response.status, headers, body))
 }
 
@@ -275,7 +274,7 @@ async fn gather(response: &mut Response) -> Result<Gathered> {
 }
 
 fn plain(status: StatusCode, headers: HeaderMap, bytes: Bytes) -> HttpResponse<AnswerBody> {
-    assembled(status, headers, AnswerBody(State::Whole(bytes)))
+    assembled(status, headers, AnswerBody::whole(bytes))
 }
 
 fn assembled(status: StatusCode, headers: HeaderMap, body: AnswerBody) -> HttpResponse<AnswerBody> {
@@ -301,59 +300,4 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
 
 fn in_body(auth: &Auth) -> bool {
     matches!(auth.style(), Style::BodyField | Style::FormField)
-}
-
-/// An answer's body on its way to the caller, with what is known only at its end as a trailer field.
-pub struct AnswerBody(State);
-
-enum State {
-    Whole(Bytes),
-    Streaming { first: Option<Bytes>, body: Box<dyn SafeBody> },
-    Done,
-}
-
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let (error, tail) = match &mut self.0 {
-            State::Done => return Poll::Ready(None),
-            State::Whole(bytes) => {
-                let bytes = std::mem::take(bytes);
-                self.0 = State::Done;
-                return Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))));
-            }
-            State::Streaming { first, body } => match first.take() {
-                Some(first) => return Poll::Ready(Some(Ok(Frame::data(first)))),
-                None => match ready!(body.poll_chunk(cx)) {
-                    Some(Ok(chunk)) => return Poll::Ready(Some(Ok(Frame::data(chunk)))),
-                    Some(Err(error)) => (Some(error), body.tail()),
-                    None => (None, body.tail()),
-                },
-            },
-        };
-        self.0 = State::Done;
-        let mut trailers = HeaderMap::new();
-        if let Ok(value) = json_header(&TailHeader::of(&tail, error.as_ref())) {
-            trailers.insert(TAIL, value);
-        }
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            State::Whole(bytes) => bytes.is_empty(),
-            State::Streaming { .. } => false,
-            State::Done => true,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            State::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            State::Streaming { .. } => SizeHint::default(),
-            State::Done => SizeHint::with_exact(0),
-        }
-    }
 }
