@@ -70,5 +70,5 @@ def stored(world: World, case: dict[str, Any], name: str, value: str) -> str:
     full = f"VECTOR_{number}_{name}"
     # `secrets set` drops one line feed at the end of what it reads.
     value += "\n" if value.endswith("\n") else ""
-    world.store(full, value, f"{world.upstream.origin}/v1/**", *slots, weak=True)
+    world.store(full, value, f"{world.upstream.origin}/**", *slots, weak=True)
     return full
