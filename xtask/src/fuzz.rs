@@ -77,7 +77,8 @@ fn all(arguments: &Arguments) -> Result<usize, Stop> {
     }
     let each = Duration::from_secs(arguments.seconds + 2 * SLOW);
     let run = Run::start("fuzz", BUILD + each * u32::try_from(chosen.len()).unwrap_or(u32::MAX))?;
-    tell::heading(&format!("Attacks on {} parsers, {} s each", chosen.len(), arguments.seconds));
+    let parsers = if chosen.len() == 1 { "one parser".to_owned() } else { format!("{} parsers, each", chosen.len()) };
+    tell::heading(&format!("Attacks on {parsers} for {} s", arguments.seconds));
     let built = tell::step("built with coverage and the address sanitizer", || build(&run, &chosen))?;
     let mut found = 0;
     for name in &chosen {
@@ -94,8 +95,8 @@ fn all(arguments: &Arguments) -> Result<usize, Stop> {
 
 fn painted_sum(run: usize, found: usize) -> String {
     match found {
-        0 => tell::painted(Paint::Good, &format!("{run} targets held")),
-        _ => tell::painted(Paint::Bad, &format!("{found} of {run} targets did not hold")),
+        0 => tell::painted(Paint::Good, &format!("{run} of {run} held")),
+        _ => tell::painted(Paint::Bad, &format!("{found} of {run} did not hold")),
     }
 }
 

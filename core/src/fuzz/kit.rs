@@ -89,7 +89,8 @@ pub(crate) fn chunks<'t>(dice: &mut Dice, text: &'t [u8]) -> Vec<&'t [u8]> {
 pub(crate) fn replay(target: &Target) {
     (target.attack)(b"");
     let seeds = (target.seeds)();
-    assert!(!seeds.is_empty(), "{} has no seed", target.name);
+    // The fuzzer takes no empty dictionary.
+    assert!(!seeds.is_empty() && !target.words.is_empty(), "{} has no seeds or no words", target.name);
     for seed in seeds {
         let step = 1 + seed.len() / 16;
         (0..=seed.len()).step_by(step).chain([seed.len()]).for_each(|end| (target.attack)(&seed[..end]));

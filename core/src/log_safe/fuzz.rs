@@ -14,6 +14,9 @@ const HIDDEN: &str = "zq9hidden";
 fn url(data: &[u8]) {
     let mut input = Input::new(data);
     let (text, location) = (input.text(), input.text());
+    if text.contains(HIDDEN) {
+        return; // Found by comparison, and no secret any more.
+    }
     let Ok(url) = SafeUrl::parse(text) else { return };
     one_thing(&url);
     let shown = format!("{url} {url:?}");

@@ -113,6 +113,7 @@ pub(super) fn form(dice: &mut Dice, value: &str) -> String {
 }
 
 /// Text that is no value: JSON, prose, base64, escapes.
+#[cfg(test)]
 pub(super) fn noise(dice: &mut Dice, len: usize) -> String {
     let len = dice.below(len) + 1;
     match dice.below(5) {
