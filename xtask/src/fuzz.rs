@@ -152,7 +152,7 @@ impl Target<'_> {
             .args([&corpus, &seeds])
             .status()?;
         let log = run.logged();
-        let told = Told::of(&log[before..]);
+        let told = Told::of(log.get(before..).unwrap_or_default());
         match status.success() {
             true => tell::good(&format!("{:<18} {} in {seconds} s, {}", self.name, told.runs(), told.coverage())),
             false => tell::bad(&format!("{:<18} {}", self.name, told.found(self.name, run.log()))),
@@ -168,7 +168,7 @@ impl Target<'_> {
         match held {
             true => tell::good(&format!("{:<18} holds for this input", self.name)),
             false => {
-                tell::quoted(Told::of(&run.logged()[before..]).why());
+                tell::quoted(Told::of(run.logged().get(before..).unwrap_or_default()).why());
                 tell::bad(&format!("{:<18} does not hold for this input", self.name));
             }
         }

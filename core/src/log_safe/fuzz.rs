@@ -14,7 +14,7 @@ const HIDDEN: &str = "zq9hidden";
 fn url(data: &[u8]) {
     let mut input = Input::new(data);
     let (text, location) = (input.text(), input.text());
-    if text.contains(HIDDEN) {
+    if text.to_ascii_lowercase().contains(HIDDEN) {
         return; // Found by comparison, and no secret any more.
     }
     let Ok(url) = SafeUrl::parse(text) else { return };
@@ -26,7 +26,8 @@ fn url(data: &[u8]) {
     for value in query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value) {
         let bare = url.origin().to_string() + url.path();
         let names: String = query.split('&').filter_map(|pair| pair.split_once('=')).map(|(name, _)| name).collect();
-        if value.len() >= 8 && !bare.contains(value) && !names.contains(value) {
+        // One with a question mark may stand where the path ends and the query begins.
+        if value.len() >= 8 && !value.contains('?') && !bare.contains(value) && !names.contains(value) {
             assert!(!shown.contains(value), "a query value is shown");
         }
     }
