@@ -4,11 +4,10 @@ use jiff::Timestamp;
 
 use super::caller::identify;
 use super::open::Engine;
-use crate::audit::{DenyChange, Event};
+use crate::audit::Event;
 use crate::context::Selection;
 use crate::control::{AgentInfo, TokenInfo};
 use crate::error::{Error, ErrorCode, Result};
-use crate::owner;
 use crate::policy::{Agent, Token};
 use crate::secret_ref::Label;
 use crate::store::HomeLock;
@@ -56,7 +55,7 @@ impl Engine {
     /// Revokes a token. It only subtracts: its agent stays registered, so nobody may call who might not before.
     pub(super) fn revoke(&self, selection: &Selection, id: &str) -> Result<TokenInfo> {
         let place = self.place(selection)?;
-        let _lock = HomeLock::acquire(self.home.root())?;
+        let lock = HomeLock::acquire(self.home.root())?;
         let loaded = self.loaded()?;
         if !loaded.document.tokens().any(|(agent, token)| token.id == id && agent.project == place.project_id) {
             return Err(Error::new(ErrorCode::InvalidCall, "no token of the project has this id")
@@ -72,10 +71,7 @@ impl Engine {
                 environment: Some(place.environment.clone()),
                 ..Event::new(who.identity, self.isolation)
             };
-            // Written first with the count it will have, so that a crash between the two leaves a stricter overlay.
-            overlay.count = self.audit.deny_count()? + 1;
-            owner::save_denies(&self.home, &self.config, &self.opened()?.key, &overlay)?;
-            self.audit.deny_changed(DenyChange::Added, &event)?;
+            self.subtract(&lock, overlay, &event)?;
         }
         let revoked = self.tokens(selection, None)?.into_iter().find(|token| token.id == id);
         revoked.ok_or_else(|| Error::new(ErrorCode::Internal, "the token was deleted at once"))

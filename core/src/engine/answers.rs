@@ -7,14 +7,14 @@ use super::caller::identify;
 use super::loaded::Loaded;
 use super::open::Engine;
 use super::state::State;
-use crate::audit::{DenyChange, Event};
+use crate::audit::Event;
 use crate::context::{Place, STANDARD_ENVIRONMENTS, Selection};
 use crate::control::{
     ActKind, Ask, Checked, EnvironmentInfo, GrantInfo, Problem, ProjectInfo, Question, SecretInfo, SignedAct, Status,
 };
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::owner;
-use crate::policy::{Agent, DenyEntry, Rule};
+use crate::policy::{Agent, Bound, DenyEntry, Rule};
 use crate::resolve::in_background;
 use crate::secret_ref::{Label, SecretName};
 use crate::store::{HomeLock, Listed};
@@ -142,10 +142,9 @@ impl Engine {
         let agent = identify(&loaded, selection.agent_token.as_ref()).1?;
         let now = jiff::Timestamp::now();
         let own = |grant: &&crate::policy::Grant| {
-            let bound = grant.terms.agent.as_ref();
             grant.project == place.project_id
                 && name.is_none_or(|name| grant.secret == *name)
-                && agent.zip(bound).is_none_or(|(agent, bound)| agent.id == bound.id)
+                && Bound::is_told_to(grant.terms.agent.as_ref(), agent)
         };
         let info = |grant: &crate::policy::Grant| GrantInfo {
             secret: grant.secret.clone(),
@@ -236,12 +235,11 @@ impl Engine {
         Ok(loaded.document.projects.iter().map(info).collect())
     }
 
-    /// Takes a permission away. The record comes first: an overlay that the audit does not know of cannot be told from
-    /// one that was put back.
+    /// Takes a permission away.
     fn deny(&self, selection: &Selection, name: &SecretName, rules: &[String]) -> Result<Vec<GrantInfo>> {
         let place = self.place(selection)?;
         let parsed = rules.iter().map(|text| Rule::parse(text)).collect::<Result<Vec<_>>>()?;
-        let _lock = HomeLock::acquire(self.home.root())?;
+        let lock = HomeLock::acquire(self.home.root())?;
         let loaded = self.loaded()?;
         let mut overlay = loaded.overlay.clone();
         let targets = if parsed.is_empty() { vec![None] } else { parsed.into_iter().map(Some).collect() };
@@ -261,10 +259,7 @@ impl Engine {
                 agent: who.agent,
                 ..Event::new(who.identity, self.isolation)
             };
-            // Written first with the count it will have, so that a crash between the two leaves a stricter overlay.
-            overlay.count = self.audit.deny_count()? + 1;
-            owner::save_denies(&self.home, &self.config, &self.opened()?.key, &overlay)?;
-            self.audit.deny_changed(DenyChange::Added, &event)?;
+            self.subtract(&lock, overlay, &event)?;
         }
         self.grants(selection, Some(name))
     }
@@ -322,9 +317,8 @@ impl Engine {
 /// Where a name may go, as rules; for an agent, those that are its own or everybody's.
 pub(super) fn destinations(loaded: &Loaded, place: &Place, name: &SecretName, agent: Option<&Agent>) -> Vec<String> {
     let own = |grant: &&crate::policy::Grant| {
-        let bound = grant.terms.agent.as_ref();
-        let its = agent.zip(bound).is_none_or(|(agent, bound)| agent.id == bound.id);
-        grant.project == place.project_id && grant.secret == *name && its
+        let told = Bound::is_told_to(grant.terms.agent.as_ref(), agent);
+        grant.project == place.project_id && grant.secret == *name && told
     };
     loaded.document.grants.iter().filter(own).map(|grant| grant.terms.rule.short()).collect()
 }

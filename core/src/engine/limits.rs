@@ -15,7 +15,7 @@ use crate::crypto::UseKey;
 use crate::error::Result;
 use crate::home::{Home, HomeConfig};
 use crate::owner::{CounterFile, Counts};
-use crate::policy::{Agent, Document, Limit, Permitted};
+use crate::policy::{Agent, Bound, Document, Limit, Permitted};
 use crate::resolve::in_background;
 use crate::secret_ref::SecretName;
 use crate::store::HomeLock;
@@ -96,7 +96,7 @@ impl Engine {
             let (secret, bound) = (limit.subject.secret.as_ref(), limit.subject.agent.as_ref());
             limit.subject.project == place.project_id
                 && secret.zip(visible.as_ref()).is_none_or(|(secret, names)| names.contains(secret))
-                && bound.zip(agent).is_none_or(|(bound, agent)| bound.id == agent.id)
+                && Bound::is_told_to(bound, agent)
         };
         let info = |limit: &Limit| LimitInfo {
             id: limit.id.clone(),

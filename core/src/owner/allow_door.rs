@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::acts::no_project;
+use super::acts::id_of;
 use crate::error::{Error, ErrorCode, Result};
 use crate::policy::{Change, Document, Door, Opening, parse_expiry};
 use crate::release;
@@ -77,7 +77,7 @@ impl AllowDoor {
     }
 
     pub(super) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Change> {
-        let project = document.project_named(&self.project).ok_or_else(|| no_project(&self.project))?.id;
+        let project = id_of(document, &self.project)?;
         document.add_door(Door {
             id: Uuid::now_v7(),
             project,

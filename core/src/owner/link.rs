@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::acts::no_project;
+use super::acts::id_of;
 use crate::error::{Error, ErrorCode, Result};
 use crate::policy::{Change, Document, Source, SourceTerms, parse_lifetime};
 use crate::release;
@@ -76,7 +76,7 @@ impl LinkSecret {
     }
 
     pub(super) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Change> {
-        let project = document.project_named(&self.project).ok_or_else(|| no_project(&self.project))?.id;
+        let project = id_of(document, &self.project)?;
         let source = Source {
             id: Uuid::now_v7(),
             project,

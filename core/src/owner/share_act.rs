@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::acts::no_project;
+use super::acts::id_of;
 use super::policy_file;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
@@ -50,10 +50,8 @@ impl NewShare {
     }
 
     pub(super) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Change> {
-        let bound = |(project, agent): &(Label, Label)| {
-            let project = document.project_named(project).ok_or_else(|| no_project(project))?.id;
-            document.agent(project, agent).map(Bound::from)
-        };
+        let bound =
+            |(project, agent): &(Label, Label)| document.agent(id_of(document, project)?, agent).map(Bound::from);
         let agent = self.agent.as_ref().map(bound).transpose()?;
         let path = self.path.to_str().map(str::to_owned);
         let path = path.ok_or_else(|| Error::new(ErrorCode::InvalidCall, "a socket's path is UTF-8"))?;

@@ -55,6 +55,14 @@ pub(crate) struct Bound {
     pub(crate) name: Label,
 }
 
+impl Bound {
+    /// Whether whoever asks may know of what is bound: the agent itself, and who shows no token; of what is bound to nobody
+    /// everybody.
+    pub(crate) fn is_told_to(bound: Option<&Self>, asking: Option<&Agent>) -> bool {
+        bound.zip(asking).is_none_or(|(bound, asking)| bound.id == asking.id)
+    }
+}
+
 impl From<&Agent> for Bound {
     fn from(agent: &Agent) -> Self {
         Self { id: agent.id, name: agent.name.clone() }

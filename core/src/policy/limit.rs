@@ -226,7 +226,7 @@ impl Document {
             let Subject { project: its, secret: name, agent: by } = &limit.subject;
             let binds = by.is_none() || granted_to.is_none_or(|bound| Some(bound) == by.as_ref());
             // An agent does not learn whom else a limit binds.
-            let told = by.as_ref().zip(asking).is_none_or(|(bound, asking)| bound.id == asking.id);
+            let told = Bound::is_told_to(by.as_ref(), asking);
             *its == project && binds && told && name.as_ref().is_none_or(|name| name == secret)
         };
         let words = |limit: &Limit| match &limit.subject.agent {

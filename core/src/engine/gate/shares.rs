@@ -8,11 +8,10 @@ use jiff::Timestamp;
 
 use super::super::caller::identify;
 use super::super::open::Engine;
-use crate::audit::{DenyChange, Event, Isolation};
+use crate::audit::{Event, Isolation};
 use crate::context::Selection;
 use crate::control::{ShareInfo, WantedShare};
 use crate::error::{Error, ErrorCode, Result};
-use crate::owner;
 use crate::policy::Share;
 use crate::store::HomeLock;
 
@@ -97,7 +96,7 @@ impl Engine {
     /// # Errors
     /// `invalid_call` where nothing is shared at the path, `store_locked`.
     pub(in crate::engine) fn stop_share(&self, selection: &Selection, path: &Path) -> Result<ShareInfo> {
-        let _lock = HomeLock::acquire(self.home.root())?;
+        let lock = HomeLock::acquire(self.home.root())?;
         let loaded = self.loaded()?;
         let named = |share: &&Share| Path::new(&share.path) == path;
         let id = loaded.document.shares.iter().find(named).map(|share| share.id.clone()).ok_or_else(|| {
@@ -108,10 +107,7 @@ impl Engine {
         if overlay.revoke(&id) {
             let (who, _) = identify(&loaded, selection.agent_token.as_ref());
             let event = Event { agent: who.agent, ..Event::new(who.identity, self.isolation) };
-            // Written first with the count it will have, so that a crash between the two leaves a stricter overlay.
-            overlay.count = self.audit.deny_count()? + 1;
-            owner::save_denies(&self.home, &self.config, &self.opened()?.key, &overlay)?;
-            self.audit.deny_changed(DenyChange::Added, &event)?;
+            self.subtract(&lock, overlay, &event)?;
         }
         let stopped = self.shares()?.into_iter().find(|share| share.id == id);
         stopped.ok_or_else(|| Error::new(ErrorCode::Internal, "the share was taken away at once"))
