@@ -22,7 +22,6 @@ use tokio::net::UnixStream;
 
 use super::peer::{check_peer, short_of_descriptors, socket_address};
 use super::protocol::{TAIL, TailHeader};
-use super::shared::SharedSocket;
 use super::stream::LinkStream;
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
@@ -81,6 +80,17 @@ impl Unopened {
     }
 }
 
+/// Connects to the private socket of a home, where this user's own broker listens.
+pub(super) async fn dial_own(socket: &Path) -> Result<UnixStream, Unopened> {
+    let (address, _folder) = socket_address(socket).map_err(|why| match socket.parent() {
+        Some(folder) if !folder.exists() => Unopened::Absent(why),
+        _ => Unopened::Failed(why),
+    })?;
+    let stream = dial(&address).await?;
+    check_peer(stream.as_fd())?;
+    Ok(stream)
+}
+
 /// Connects, and waits its turn where many do at once.
 pub(super) async fn dial(address: &Path) -> Result<UnixStream, Unopened> {
     let started = Instant::now();
@@ -117,23 +127,8 @@ impl Unsent {
 }
 
 impl Connection {
-    /// To the private socket of a home, where this user's own broker listens.
-    pub(crate) async fn open(socket: &Path) -> Result<Self, Unopened> {
-        let (address, _folder) = socket_address(socket).map_err(|why| match socket.parent() {
-            Some(folder) if !folder.exists() => Unopened::Absent(why),
-            _ => Unopened::Failed(why),
-        })?;
-        let stream = dial(&address).await?;
-        check_peer(stream.as_fd())?;
-        Ok(Self::over(stream).await?)
-    }
-
-    /// To a shared socket.
-    pub(super) async fn open_shared(socket: &SharedSocket) -> Result<Self> {
-        Self::over(socket.connect().await?).await
-    }
-
-    async fn over(stream: UnixStream) -> Result<Self> {
+    /// HTTP over a connection to a broker.
+    pub(super) async fn over(stream: UnixStream) -> Result<Self> {
         let socket = stream.as_raw_fd();
         let (sender, driver) = http1::Builder::new()
             .max_headers(MAX_HEADERS)

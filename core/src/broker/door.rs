@@ -13,7 +13,6 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::link::Link;
-use super::peer::{check_peer, socket_address};
 use super::protocol::{DOOR_PATH, DOOR_PROTOCOL, ERROR, broken, read_error};
 use crate::error::{Error, ErrorCode, Result};
 use crate::release::{DoorRequest, Event, Order};
@@ -31,13 +30,8 @@ impl Link {
     /// # Errors
     /// `broker_unavailable`, `broker_outdated`. Whether the door opens, the first event tells.
     pub(crate) async fn door(&self, said: &DoorRequest, passed: &[OwnedFd]) -> Result<Door> {
-        // A broker that does not run is started by the pooled way, which also says why it cannot be.
-        let socket = self.private()?;
-        drop(self.connect().await?);
-        let (address, _folder) = socket_address(socket)?;
-        let stream = UnixStream::connect(&address).await.map_err(|why| super::connection::gone(&why))?;
-        check_peer(stream.as_fd())?;
-        let stream = upgraded(stream, said).await?;
+        self.private()?;
+        let stream = upgraded(self.dial().await?, said).await?;
         let stream = stream.into_std().map_err(|_| broken("the connection cannot be used"))?;
         let passed: Vec<BorrowedFd<'_>> = passed.iter().map(AsFd::as_fd).collect();
         // One byte into an empty socket never waits.

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::{Request, Response as HttpResponse, StatusCode, header};
 use hyper::body::Incoming;
 use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
 
-use super::connection::{Connection, LinkBody, Pool, Unopened, Unsent};
+use super::connection::{Connection, LinkBody, Pool, Unopened, Unsent, dial_own};
 use super::protocol::{
     ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH, TAIL,
     TailHeader, broken, json_header, read_error,
@@ -138,7 +139,8 @@ impl Link {
 
     /// Tells a running broker to end. `false` where none runs.
     pub(crate) async fn finish(&self, how: Finish) -> Result<bool> {
-        let Ok(connection) = Connection::open(self.private()?).await else { return Ok(false) };
+        let Ok(stream) = dial_own(self.private()?).await else { return Ok(false) };
+        let Ok(connection) = Connection::over(stream).await else { return Ok(false) };
         let text = serde_json::to_vec(&how).map_err(|_| broken("a question cannot be written"))?;
         let request = Request::post(FINISH_PATH).header(header::HOST, "broker").body(Body::from(text));
         let request = request.map_err(|_| broken("a question cannot be written"))?;
@@ -177,7 +179,7 @@ impl Link {
                 Err(Unsent::Failed(error)) => return Err(error),
             }
         }
-        let connection = self.connect().await?;
+        let connection = Connection::over(self.dial().await?).await?;
         self.over(connection, request).await.map_err(Unsent::into_error)
     }
 
@@ -192,16 +194,17 @@ impl Link {
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Connection> {
+    /// A connection to the broker, which is started where it is the home's own and does not run.
+    pub(super) async fn dial(&self) -> Result<UnixStream> {
         let (socket, launch) = match &self.way {
             Way::Home { socket, launch } => (socket, launch),
-            Way::Shared(socket) => return Connection::open_shared(socket).await,
+            Way::Shared(socket) => return socket.connect().await,
         };
-        match Connection::open(socket).await {
-            Ok(connection) => Ok(connection),
+        match dial_own(socket).await {
+            Ok(stream) => Ok(stream),
             Err(Unopened::Absent(_)) => {
                 launch.start().await?;
-                Connection::open(socket).await.map_err(Unopened::into_error)
+                dial_own(socket).await.map_err(Unopened::into_error)
             }
             Err(Unopened::Failed(why)) => Err(why),
         }

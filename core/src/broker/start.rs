@@ -40,7 +40,7 @@ pub fn socket_path(home: &Home) -> PathBuf {
 /// `broker_unavailable` where it cannot be started.
 pub async fn connect_or_start(home: &Home, executable: Option<&Path>) -> Result<()> {
     let socket = socket_path(home);
-    if super::connection::Connection::open(&socket).await.is_ok() {
+    if super::connection::dial_own(&socket).await.is_ok() {
         return Ok(());
     }
     Launch::new(home, executable).start().await
@@ -59,7 +59,7 @@ pub async fn stop_running(home: &Home, how: Finish) -> Result<bool> {
     let socket = socket_path(home);
     let started = Instant::now();
     while ended && started.elapsed() < START_LIMIT {
-        if super::connection::Connection::open(&socket).await.is_err() {
+        if super::connection::dial_own(&socket).await.is_err() {
             return Ok(true);
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -39,6 +39,11 @@ impl Connector {
         Self { way, tls }
     }
 
+    /// The same way, with other settings of TLS.
+    pub(super) fn with_tls(&self, tls: &Arc<ClientConfig>) -> Self {
+        Self { way: self.way.clone(), tls: Arc::clone(tls) }
+    }
+
     pub(super) async fn connect(self, uri: Uri) -> Result<Dialled, Unsent> {
         match tokio::time::timeout(CONNECT_LIMIT, self.dial(&uri)).await {
             Ok(result) => result,

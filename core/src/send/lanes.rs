@@ -47,6 +47,11 @@ impl Lanes {
         Self { connector, lanes: RwLock::default() }
     }
 
+    /// What opens these connections.
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
     /// The pool of the first lane with room, and the place in it.
     pub(crate) fn enter(&self) -> (Arc<Pool>, Place) {
         let with_room = |lanes: &Vec<Lane>| lanes.iter().find_map(Lane::enter);

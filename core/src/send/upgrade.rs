@@ -1,17 +1,13 @@
 //! A WebSocket's handshake, over a connection of its own: HTTP/2 has another way of it (RFC 8441), which few upstreams know.
 
-use std::sync::Arc;
-
 use http::{Request, StatusCode, Uri, header};
 use hyper::client::conn::http1;
 
 use super::address::AddressScope;
-use super::connector::{Connector, Way};
 use super::{RawResponse, Sender, Unsent, raw, request_of};
 use crate::call::{Body, Handshake};
 use crate::error::{Error, ErrorCode};
 use crate::inject::ArmedRequest;
-use crate::log_safe::Origin;
 use crate::websocket::{Offered, Opened, strip};
 
 /// A connection that became a WebSocket, before anybody has looked for values in it.
@@ -28,7 +24,7 @@ impl Sender {
         scope: AddressScope,
         asked: Handshake,
     ) -> Result<RawResponse, Unsent> {
-        let connector = Connector::new(self.way(armed.origin(), scope), Arc::clone(&self.http1));
+        let connector = self.lanes(armed.origin(), scope).connector().with_tls(&self.http1);
         let mut request = request_of(armed)?;
         let offered = Offered::write(&asked, request.headers_mut())?;
         let stream = connector.connect(request.uri().clone()).await?;
@@ -45,14 +41,6 @@ impl Sender {
         let mut raw = raw(answer, true);
         strip(&mut raw.headers);
         Ok(RawResponse { socket: Some(Box::new(RawSocket { stream, opened })), ..raw })
-    }
-
-    /// How an origin is reached.
-    fn way(&self, origin: &Origin, scope: AddressScope) -> Way {
-        match &self.proxied {
-            Some((proxy, _)) if proxy.takes(origin, scope) => Way::Through(proxy.clone()),
-            _ => Way::Straight((!matches!(scope, AddressScope::Exactly(_))).then_some(scope)),
-        }
     }
 }
 
