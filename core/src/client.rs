@@ -43,6 +43,7 @@ pub struct Client {
     inner: Arc<Inner>,
 }
 
+#[derive(Clone)]
 struct Inner {
     backend: Arc<Backend>,
     /// None where the broker is reached by a shared socket.
@@ -132,7 +133,7 @@ impl Client {
         match &*self.inner.backend {
             Backend::Broker(link) => link.call(call, selection).await,
             // In a box: every future it passes through would be larger by its 18 KiB.
-            Backend::InProcess(engine) => Box::pin(engine.call(call, selection, engine::gate::Peer::default())).await,
+            Backend::InProcess(engine) => Box::pin(engine.call(call, engine::gate::Entrant::own(selection))).await,
         }
     }
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError, ReadTimeoutError
 
-from agentsecrets import AgentSecrets, DestinationNotAllowed, InvalidCall, NothingToInject, SecretRef
+from agentsecrets import (
+    AgentSecrets,
+    AgentTokenInvalid,
+    DestinationNotAllowed,
+    InvalidCall,
+    NothingToInject,
+    SecretRef,
+)
 from agentsecrets.transports import Urllib3PoolManager
 from world import PROJECT, Upstream, World, until
 
@@ -36,6 +44,15 @@ def test_the_value_arrives_once_in_its_slot(pool: Urllib3PoolManager, upstream: 
     basic = urllib3.make_headers(basic_auth=f"x:{SecretRef('TOKEN').placeholder}")
     pool.request("GET", upstream.url("/echo"), headers=basic)
     assert str(upstream.last().header("authorization")).startswith("Basic ")
+
+
+def test_every_option_of_a_client_is_the_clients(world: World, upstream: Upstream) -> None:
+    options: dict[str, Any] = {"home": world.home, "project": PROJECT, "agent_token": "as_agent_nobody"}
+    with Urllib3PoolManager(**options) as told, pytest.raises(AgentTokenInvalid):
+        told.request("GET", upstream.url("/echo"), headers=BEARER)
+    gone = f"unix:{world.directory}/no-broker.sock"
+    with Urllib3PoolManager(broker=gone) as told, pytest.raises(ProtocolError, match="broker_unavailable"):
+        told.request("GET", upstream.url("/echo"), headers=BEARER, retries=False)
 
 
 def test_bodies(pool: Urllib3PoolManager, upstream: Upstream) -> None:

@@ -1,7 +1,7 @@
 //! `egress`: the way out, straight or by a proxy.
 
 use agentsecrets::owner::{self, EgressChange, PolicyAct, SetProxy};
-use agentsecrets::{EgressInfo, Error, ErrorCode, Home, Result, SecretName};
+use agentsecrets::{EgressInfo, Error, ErrorCode, Result, SecretName};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -95,7 +95,7 @@ fn login(session: &Session, name: &str) -> Result<(agentsecrets::Label, agentsec
 }
 
 fn show(output: &Output) -> Outcome {
-    let egress = owner::egress(&Home::locate(None)?)?;
+    let egress = owner::egress(&super::located()?)?;
     output.show(&json!({ "proxy": egress }), |output| match &egress {
         None => output.line("Calls go straight to their hosts. Proxy variables of the environment are not read."),
         Some(egress) => output.pairs(&pairs(egress)),

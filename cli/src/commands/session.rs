@@ -24,7 +24,11 @@ pub(crate) struct Session {
 impl Session {
     /// A session that never needs the owner.
     pub(crate) fn open(place: &Place) -> Result<Self> {
-        Self::join(place, None)
+        let home = match SharedSocket::from_process()? {
+            Some(_) => None,
+            None => Some(super::home()?),
+        };
+        Self::join(place, home, None)
     }
 
     /// A session whose owner may be asked. The child is forked here, before anything could start a thread; it asks for
@@ -46,14 +50,10 @@ impl Session {
             Err(error) if error.code() == ErrorCode::OwnerAbsent => None,
             Err(error) => return Err(error),
         };
-        Self::join(place, owner)
+        Self::join(place, Some(home), owner)
     }
 
-    fn join(place: &Place, owner: Option<Owner>) -> Result<Self> {
-        let home = match SharedSocket::from_process()? {
-            Some(_) => None,
-            None => Some(super::home()?),
-        };
+    fn join(place: &Place, home: Option<Home>, owner: Option<Owner>) -> Result<Self> {
         let runtime = runtime()?;
         let client = runtime.block_on(client(place))?;
         Ok(Self { home, client, owner, runtime })

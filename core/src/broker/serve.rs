@@ -102,7 +102,7 @@ impl Service {
         }
         let answered = if request.uri().path() == DOOR_PATH && request.headers().contains_key(header::UPGRADE) {
             self.door(request).await
-        } else if request.headers().contains_key(CALL) && request.uri().scheme().is_some() {
+        } else if is_call(&request) {
             self.call(request).await
         } else {
             self.question(request).await
@@ -116,11 +116,11 @@ impl Service {
         let asked = call.url.clone();
         let buffered = call.buffered;
         // A stranger's body is not even read.
-        self.engine.let_in(&call, &selection, &self.peer)?;
+        let entrant = self.engine.let_in(&call, &selection, &self.peer)?;
         let edited = call.injections.iter().any(|injection| in_body(&injection.auth));
         let stream = call.websocket.is_some().then(|| hyper::upgrade::on(&mut request));
         call.body = received(request.into_body(), whole, edited).await?;
-        let mut response = self.engine.call(call, &selection, self.peer.clone()).await?;
+        let mut response = self.engine.call(call, entrant).await?;
         let upgraded = response.upgrade.take().zip(stream);
         let mut answer = answer(response, &asked, buffered).await?;
         if let Some((upgrade, stream)) = upgraded {
@@ -296,6 +296,11 @@ fn refusal(error: &Error) -> HttpResponse<AnswerBody> {
         headers.insert(ERROR, value);
     }
     plain(status_of(error), headers, Bytes::from(format!("{error}\n")))
+}
+
+/// Whether a request is a call, and no question.
+fn is_call<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(CALL) && request.uri().scheme().is_some()
 }
 
 fn in_body(auth: &Auth) -> bool {

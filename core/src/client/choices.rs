@@ -56,10 +56,9 @@ impl Client {
     /// The same client for an agent that says by a token who it is: another caller over the same connections.
     #[must_use]
     pub fn for_agent(&self, token: impl Into<AgentToken>) -> Self {
-        let Inner { backend, home, level, selection, timeout } = &*self.inner;
-        let selection = Selection { agent_token: Some(token.into()), ..selection.clone() };
-        let (backend, home) = (Arc::clone(backend), home.clone());
-        Self { inner: Arc::new(Inner { backend, home, level: *level, selection, timeout: *timeout }) }
+        let mut inner = Inner::clone(&self.inner);
+        inner.selection.agent_token = Some(token.into());
+        Self { inner: Arc::new(inner) }
     }
 }
 

@@ -126,14 +126,18 @@ impl Engine {
             wanted.secrets = passage.secrets().to_vec();
             let opening = passage.commands().first().map(|command| Opening::Command(command.clone()).in_words());
             self.approved_at_door(event, place, opening.unwrap_or_default(), &visitor).await?;
-            // A human takes a while: whatever was changed meanwhile counts.
-            loaded = self.loaded()?;
-            identify(&loaded, visitor.selection.agent_token.as_ref())
-                .1
-                .and_then(|agent| known(&loaded, place, agent))?;
+            loaded = self.after_approval(place, &visitor)?;
             (passage, ready) = opened(self.pass(&loaded, place, &wanted)?).await?;
         }
         self.launch(&loaded, place, wanted, &passage, ready, passed).await
+    }
+
+    /// A human takes a while: whatever was changed meanwhile counts, of the policy and of who asks.
+    fn after_approval(&self, place: &Place, visitor: &Visitor<'_>) -> Result<Arc<Loaded>> {
+        let loaded = self.loaded()?;
+        let agent = identify(&loaded, visitor.selection.agent_token.as_ref()).1?;
+        known(&loaded, place, agent)?;
+        Ok(loaded)
     }
 
     /// Policy: the names that this very command may be given.

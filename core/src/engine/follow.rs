@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::caller::Caller;
 use super::closing::Limits;
-use super::gate::{Gate, Peer};
+use super::gate::Entrant;
 use super::open::Engine;
 use crate::call::{Body, Call};
 use crate::context::{Place, Selection};
@@ -22,17 +22,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl Engine {
-    /// Makes a call, of whoever is at the other end.
-    pub(crate) async fn call(&self, mut call: Call, selection: &Selection, peer: Peer) -> Result<Response> {
+    /// Makes a call, of whoever was let in.
+    pub(crate) async fn call(&self, mut call: Call, entrant: Entrant<'_>) -> Result<Response> {
         let started = Instant::now();
-        let guests;
-        let selection = match &peer.gate {
-            Gate::Own => selection,
-            gate @ Gate::Share { .. } => {
-                guests = self.guest_selection(&call, selection, gate, started)?;
-                &guests
-            }
-        };
+        let (selection, peer) = entrant.into_parts();
         let limits = Limits::of(&call, started);
         let said = Scope { workspace: None, project: call.project.clone(), environment: call.environment.clone() };
         let place = self.place(&selection.narrowed(&said))?;

@@ -6,6 +6,7 @@
 mod guests;
 mod shares;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,6 +32,24 @@ pub(crate) struct Peer {
     pub(crate) pid: Option<u32>,
     /// Where it came in.
     pub(crate) gate: Gate,
+}
+
+/// Who was let in, and what they select. Of a guest's call only [`Engine::let_in`] makes one.
+pub(crate) struct Entrant<'s> {
+    selection: Cow<'s, Selection>,
+    peer: Peer,
+}
+
+impl<'s> Entrant<'s> {
+    /// The process that the engine is in.
+    pub(crate) fn own(selection: &'s Selection) -> Self {
+        Self { selection: Cow::Borrowed(selection), peer: Peer::default() }
+    }
+
+    /// Both, for the call.
+    pub(super) fn into_parts(self) -> (Cow<'s, Selection>, Peer) {
+        (self.selection, self.peer)
+    }
 }
 
 /// A way in.
@@ -114,62 +133,53 @@ pub(crate) fn not_shared() -> Error {
 }
 
 impl Engine {
-    /// The agent of a guest, and what it selects: its own project and nothing of another's directory.
+    /// What a guest selects: its agent's own project, and nothing of another's directory. `also` is what else of projects
+    /// is named.
     ///
     /// # Errors
     /// Those of [`Gate::admits`], `agent_token_invalid`, `store_locked`, `policy_invalid`.
-    pub(super) fn welcome(&self, gate: &Gate, selection: &Selection) -> Result<(Arc<Loaded>, Selection)> {
+    fn welcome<'n>(
+        &self,
+        gate: &Gate,
+        selection: &Selection,
+        mut also: impl Iterator<Item = &'n Label>,
+    ) -> Result<Selection> {
         let loaded = self.loaded()?;
         let agent = identify(&loaded, selection.agent_token.as_ref()).1?;
         gate.admits(&loaded, agent)?;
-        let (Some(agent), Gate::Share { .. }) = (agent, gate) else { return Ok((loaded, selection.clone())) };
+        let (Some(agent), Gate::Share { .. }) = (agent, gate) else { return Ok(selection.clone()) };
         let project = loaded.document.project(agent.project);
         let project = project.ok_or_else(|| Error::new(ErrorCode::Internal, "the agent has no project"))?.name.clone();
         let elsewhere = |said: Option<&Label>, own: &Label| said.is_some_and(|said| said != own);
         if elsewhere(selection.project.as_ref(), &project)
             || elsewhere(selection.workspace.as_ref(), &loaded.document.workspace.name)
+            || also.any(|said| *said != project)
         {
             return Err(foreign(agent));
         }
         let token: Option<AgentToken> = selection.agent_token.clone();
         let environment = selection.environment.clone();
-        let own =
-            Selection { workspace: None, project: Some(project), environment, proposal: None, agent_token: token };
-        Ok((loaded, own))
+        Ok(Selection { workspace: None, project: Some(project), environment, proposal: None, agent_token: token })
     }
 
-    /// Whether a call may come in at all, before anything of its body is read.
+    /// Lets a call in, before anything of its body is read. A guest that is refused here leaves a record.
     ///
     /// # Errors
-    /// Those of [`welcome`](Self::welcome), on record.
-    pub(crate) fn let_in(&self, call: &Call, selection: &Selection, peer: &Peer) -> Result<()> {
-        match &peer.gate {
-            Gate::Own => Ok(()),
-            gate @ Gate::Share { .. } => self.guest_selection(call, selection, gate, Instant::now()).map(drop),
-        }
-    }
-
-    /// What a guest's call is made under. Whoever is refused here leaves a record.
-    pub(super) fn guest_selection(
-        &self,
-        call: &Call,
-        selection: &Selection,
-        gate: &Gate,
-        started: Instant,
-    ) -> Result<Selection> {
-        let checked = self.welcome(gate, selection).and_then(|(loaded, own)| {
-            let agent = identify(&loaded, own.agent_token.as_ref()).1?;
-            let scopes = call.injections.iter().map(|injection| injection.secret.scope());
-            let projects = scopes.filter_map(|scope| scope.project.as_ref()).chain(call.project.as_ref());
-            match agent.filter(|_| projects.into_iter().any(|project| Some(project) != own.project.as_ref())) {
-                Some(agent) => Err(foreign(agent)),
-                None => Ok(own),
+    /// Those of [`Gate::admits`], `agent_token_invalid`, `store_locked`, `policy_invalid`.
+    pub(crate) fn let_in<'s>(&self, call: &Call, selection: &'s Selection, peer: &Peer) -> Result<Entrant<'s>> {
+        let started = Instant::now();
+        let selection = match &peer.gate {
+            Gate::Own => Cow::Borrowed(selection),
+            gate @ Gate::Share { .. } => {
+                let scopes = call.injections.iter().map(|injection| injection.secret.scope());
+                let projects = scopes.filter_map(|scope| scope.project.as_ref()).chain(call.project.as_ref());
+                Cow::Owned(self.welcome(gate, selection, projects).map_err(|why| {
+                    let event = self.stranger_event(call, selection, gate);
+                    self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
+                })?)
             }
-        });
-        checked.map_err(|why| {
-            let event = self.stranger_event(call, selection, gate);
-            self.audit.denied(&event, why.code(), started.elapsed()).err().unwrap_or(why)
-        })
+        };
+        Ok(Entrant { selection, peer: peer.clone() })
     }
 
     /// What is known of a call whose caller is not let in: no project, as it says none that counts.

@@ -50,16 +50,19 @@ impl Table {
 
     /// The median over the rounds of one contender's time divided by another's.
     pub(super) fn ratio(&self, of: (Host, &str), by: (Host, &str)) -> Option<f64> {
-        let times = |wanted| self.rows.iter().find(|(row, _)| *row == wanted).map(|(_, times)| times);
-        let ratios: Vec<f64> = times(of)?.iter().zip(times(by)?).map(|(of, by)| of / by).collect();
-        Some(quantile(&ratios, 0.5))
+        self.between(of, by, |of, by| of / by)
     }
 
     /// The median over the rounds of what one contender takes more than another.
     pub(super) fn more(&self, of: (Host, &str), than: (Host, &str)) -> Option<f64> {
+        self.between(of, than, |of, than| of - than)
+    }
+
+    /// The median over the rounds of what two contenders' times come to.
+    fn between(&self, one: (Host, &str), other: (Host, &str), come_to: fn(&f64, &f64) -> f64) -> Option<f64> {
         let times = |wanted| self.rows.iter().find(|(row, _)| *row == wanted).map(|(_, times)| times);
-        let more: Vec<f64> = times(of)?.iter().zip(times(than)?).map(|(of, than)| of - than).collect();
-        Some(quantile(&more, 0.5))
+        let all: Vec<f64> = times(one)?.iter().zip(times(other)?).map(|(one, other)| come_to(one, other)).collect();
+        Some(quantile(&all, 0.5))
     }
 
     fn print(&self, contenders: &[Contender]) {

@@ -74,21 +74,16 @@ enum What {
 
 impl Logs {
     pub(crate) fn run(self, output: &Output) -> Outcome {
-        let what = match self.what.unwrap_or(What::List(self.list)) {
+        match self.what.unwrap_or(What::List(self.list)) {
             // The one that is asked of a shared broker too.
-            What::List(list) => return list.run(output),
-            what => what,
-        };
-        let home = super::home()?;
-        match what {
             What::List(list) => list.run(output),
-            What::Show { id } => show::run(&home, &id, output),
+            What::Show { id } => show::run(&super::home()?, &id, output),
             What::Verify { full, anchor, passphrase } => {
-                verify::run(&home, full, anchor.as_deref(), &passphrase, output)
+                verify::run(&super::home()?, full, anchor.as_deref(), &passphrase, output)
             }
-            What::Export(export) => export.run(&home, output),
-            What::Watch => watch::run(&home, output),
-            What::Settings(settings) => settings.run(&home, output),
+            What::Export(export) => export.run(&super::home()?, output),
+            What::Watch => watch::run(&super::home()?, output),
+            What::Settings(settings) => settings.run(&super::home()?, output),
         }
     }
 }

@@ -6,8 +6,8 @@ use http::{Method, Request, Response as HttpResponse};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
-use super::super::protocol::{ASK_PATH, CALL, broken};
-use super::{AnswerBody, Service, refusal, told};
+use super::super::protocol::{ASK_PATH, broken};
+use super::{AnswerBody, Service, is_call, refusal, told};
 use crate::control::Question;
 use crate::engine::gate::not_shared;
 use crate::error::{Error, Result};
@@ -19,8 +19,7 @@ const LOOKING: Duration = Duration::from_secs(5);
 
 impl Service {
     pub(super) async fn answer_guest(&self, request: Request<Incoming>) -> HttpResponse<AnswerBody> {
-        let is_call = request.headers().contains_key(CALL) && request.uri().scheme().is_some();
-        let answered = if is_call { self.call(request).await } else { self.guest_question(request).await };
+        let answered = if is_call(&request) { self.call(request).await } else { self.guest_question(request).await };
         answered.unwrap_or_else(|error| refusal(&for_guest(error)))
     }
 

@@ -39,23 +39,16 @@ impl ClientBuilder {
         let selection = Selection { proposal: None, ..self.selection()? };
         let backend = Arc::new(Backend::Broker(Link::shared(socket)));
         let level = Isolation::BrokerShared;
-        let inner = Inner { backend, home: None, level, selection, timeout: self.timeout };
-        let client = Client { inner: Arc::new(inner) };
+        let mut inner = Inner { backend, home: None, level, selection, timeout: self.timeout };
+        let client = Client { inner: Arc::new(inner.clone()) };
         // A broker that is silent now may answer later; which of the two levels it is makes no difference to what holds.
         match tokio::time::timeout(FIRST_WORD, client.status()).await {
             Ok(Ok(status)) if status.isolation == Isolation::BrokerSystem.as_str() => {
-                Ok(client.at(Isolation::BrokerSystem))
+                inner.level = Isolation::BrokerSystem;
+                Ok(Client { inner: Arc::new(inner) })
             }
             _ => Ok(client),
         }
-    }
-}
-
-impl Client {
-    fn at(&self, level: Isolation) -> Self {
-        let Inner { backend, home, selection, timeout, .. } = &*self.inner;
-        let (backend, home, selection) = (Arc::clone(backend), home.clone(), selection.clone());
-        Self { inner: Arc::new(Inner { backend, home, level, selection, timeout: *timeout }) }
     }
 }
 

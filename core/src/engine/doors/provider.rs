@@ -117,11 +117,7 @@ impl Engine {
         if passage.wants_approval() {
             let opening = Opening::Provider(wanted.provider.clone()).in_words();
             self.approved_at_door(event, place, opening, &visitor).await?;
-            // A human takes a while: whatever was changed meanwhile counts.
-            loaded = self.loaded()?;
-            identify(&loaded, visitor.selection.agent_token.as_ref())
-                .1
-                .and_then(|agent| known(&loaded, place, agent))?;
+            loaded = self.after_approval(place, &visitor)?;
             let names = passage.secrets().to_vec();
             passage = loaded.document.pass_provider(&loaded.overlay, &asked(place, &names), wanted.provider);
             for gone in names.iter().filter(|name| !passage.secrets().contains(name)) {

@@ -31,7 +31,7 @@ impl Engine {
     }
 
     fn answer_guest(&self, question: &Question, gate: &Gate) -> Result<Value> {
-        let (_, own) = self.welcome(gate, &question.selection)?;
+        let own = self.welcome(gate, &question.selection, std::iter::empty())?;
         if !is_for_guests(&question.ask) {
             return Err(not_shared());
         }

@@ -32,6 +32,8 @@ class ClientOptions(TypedDict, total=False):
     isolation: Literal["broker", "in-process"] | None
     unlock: str | None
     home: str | os.PathLike[str] | None
+    agent_token: str | None
+    broker: str | None
     timeout: float | None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http.client import HTTPMessage
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import urllib3
 from urllib3.exceptions import DecodeError, HTTPError, ProtocolError, ReadTimeoutError
@@ -30,18 +30,17 @@ class Urllib3PoolManager(urllib3.PoolManager):
 
     Args:
         client: Makes the calls, and is not closed here; without it the manager makes one and closes it.
-        options: Of ``AgentSecrets`` (``project``, ``environment``, ``isolation``, ``unlock``, ``home``), for the client
-            that it makes; all others are ``urllib3.PoolManager``'s own.
+        options: Of ``AgentSecrets``, for the client that it makes, ``timeout`` aside; all others are
+            ``urllib3.PoolManager``'s own.
 
     Raises:
         TypeError: Both are said, or a client certificate is.
     """
 
     def __init__(self, client: AgentSecrets | None = None, **options: Any) -> None:
-        own: ClientOptions = {}
-        for name in ("project", "environment", "isolation", "unlock", "home"):
-            if name in options:
-                own[name] = options.pop(name)
+        # The time limit is urllib3's own, of each request.
+        names = ClientOptions.__optional_keys__ - {"timeout"}
+        own = cast("ClientOptions", {name: options.pop(name) for name in names if name in options})
         if options.get("cert_file") is not None:
             raise TypeError("a call through AgentSecrets has no client certificate")
         lent, self._is_own = lend(AgentSecrets, client, own)
