@@ -13,7 +13,10 @@ const STREAMS: u32 = 1000;
 struct Process(u64);
 
 pub(super) fn rows(workers: &mut Workers, world: &World) -> Result<Vec<Asked>, Stop> {
-    world.succeed(world.cli(&["broker", "stop"]), b"")?;
+    if let Some(running) = world.broker().map(Process) {
+        world.succeed(world.cli(&["broker", "stop"]), b"")?;
+        running.wait_for_its_end()?;
+    }
     // A few calls, so that what is idle has done all there is once.
     workers.round(Host::Rust, "broker", 1, 20)?;
     let broker = world.broker().ok_or_else(|| Stop::Failed("no broker runs".to_owned()))?;
@@ -39,6 +42,17 @@ pub(super) fn rows(workers: &mut Workers, world: &World) -> Result<Vec<Asked>, S
 }
 
 impl Process {
+    /// A stopped broker takes no new call while it lets the last ones finish.
+    fn wait_for_its_end(&self) -> Result<(), Stop> {
+        for _ in 0..300 {
+            if !self.file("stat").exists() {
+                return Ok(());
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        Err(Stop::Failed("the broker did not stop in half a minute".to_owned()))
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.0))
     }
