@@ -40,6 +40,23 @@ export type ErrorCode =
   | "cancelled"
   | "response_too_large"
   | "undecodable_response"
+  | "not_logged_in"
+  | "wrong_credentials"
+  | "account_exists"
+  | "workspace_not_found"
+  | "not_a_member"
+  | "not_an_admin"
+  | "invite_invalid"
+  | "sync_conflict"
+  | "sync_unavailable"
+  | "sync_refused"
+  | "sync_stale"
+  | "clock_skew"
+  | "chain_invalid"
+  | "chain_forked"
+  | "chain_rolled_back"
+  | "record_invalid"
+  | "epoch_outdated"
   | "audit_unavailable"
   | "internal";
 
@@ -55,7 +72,8 @@ export type Stage =
   | "audit"
   | "store"
   | "owner"
-  | "broker";
+  | "broker"
+  | "sync";
 
 /** What an error carries besides its message. */
 export interface ErrorDetails {
@@ -420,6 +438,151 @@ export class UndecodableResponse extends AgentSecretsError {
   }
 }
 
+/** This home is in no account, or its session was ended at the server. */
+export class NotLoggedIn extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "not_logged_in", stage: "sync", retryable: false, hint: "agentsecrets login", ...details });
+    this.name = "NotLoggedIn";
+  }
+}
+
+/** The address, the password or the recovery code is wrong; which of them is not said. */
+export class WrongCredentials extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "wrong_credentials", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "WrongCredentials";
+  }
+}
+
+/** The address has an account at this server, or this home is in one already. */
+export class AccountExists extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "account_exists", stage: "sync", retryable: false, hint: "agentsecrets login", ...details });
+    this.name = "AccountExists";
+  }
+}
+
+/** The home knows no workspace of that name, or the server has none that the account is a member of. */
+export class WorkspaceNotFound extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "workspace_not_found", stage: "sync", retryable: false, hint: "agentsecrets workspace list", ...details });
+    this.name = "WorkspaceNotFound";
+  }
+}
+
+/** The account or the device is not, or no longer, in the workspace; or nobody of that name is. */
+export class NotAMember extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "not_a_member", stage: "sync", retryable: false, hint: "agentsecrets workspace list", ...details });
+    this.name = "NotAMember";
+  }
+}
+
+/** Only an admin of the workspace changes its members, its projects and its policy. */
+export class NotAnAdmin extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "not_an_admin", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "NotAnAdmin";
+  }
+}
+
+/** The code is mistyped, expired, used or withdrawn, or it leads to another workspace than the server shows. */
+export class InviteInvalid extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "invite_invalid", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "InviteInvalid";
+  }
+}
+
+/** Somebody else changed the same name since it was last seen; nothing was overwritten on either side. */
+export class SyncConflict extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "sync_conflict", stage: "sync", retryable: false, hint: "agentsecrets secrets diff", ...details });
+    this.name = "SyncConflict";
+  }
+}
+
+/** The server of the workspace cannot be reached, broke off, or is not ready; everything but sync goes on. */
+export class SyncUnavailable extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "sync_unavailable", stage: "sync", retryable: true, hint: undefined, ...details });
+    this.name = "SyncUnavailable";
+  }
+}
+
+/** The server refused the request; the message says why. */
+export class SyncRefused extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "sync_refused", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "SyncRefused";
+  }
+}
+
+/** No admin has shown a sign of life within the time that was set: what the server shows may be an old state. */
+export class SyncStale extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "sync_stale", stage: "sync", retryable: true, hint: undefined, ...details });
+    this.name = "SyncStale";
+  }
+}
+
+/** The clocks of this machine and the server differ by more than five minutes. */
+export class ClockSkew extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "clock_skew", stage: "sync", retryable: true, hint: "set the clock of this machine", ...details });
+    this.name = "ClockSkew";
+  }
+}
+
+/**
+ * The chain of the workspace breaks its rules: an entry is altered, unsigned, missing or by somebody without the
+ * right. It is not followed.
+ */
+export class ChainInvalid extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "chain_invalid", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "ChainInvalid";
+  }
+}
+
+/**
+ * The server shows another past of the workspace than was seen before, or than another member saw. It is not
+ * followed.
+ */
+export class ChainForked extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "chain_forked", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "ChainForked";
+  }
+}
+
+/** The server shows less of the workspace than was seen before. It is not followed. */
+export class ChainRolledBack extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "chain_rolled_back", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "ChainRolledBack";
+  }
+}
+
+/**
+ * A record of the server does not open or does not belong: it was altered, swapped, replayed, or is of another
+ * place. It is not applied.
+ */
+export class RecordInvalid extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "record_invalid", stage: "sync", retryable: false, hint: undefined, ...details });
+    this.name = "RecordInvalid";
+  }
+}
+
+/** The keys of the workspace were made anew meanwhile; what was sealed under the old ones is not taken. */
+export class EpochOutdated extends AgentSecretsError {
+  constructor(message: string, details: Partial<ErrorDetails> = {}) {
+    super(message, { code: "epoch_outdated", stage: "sync", retryable: true, hint: "agentsecrets secrets pull", ...details });
+    this.name = "EpochOutdated";
+  }
+}
+
 /** The audit log cannot be written or does not continue from its last record; without a record there is no call. */
 export class AuditUnavailable extends AgentSecretsError {
   constructor(message: string, details: Partial<ErrorDetails> = {}) {
@@ -474,6 +637,23 @@ const BY_CODE: Record<ErrorCode, new (message: string, details: ErrorDetails) =>
   cancelled: Cancelled,
   response_too_large: ResponseTooLarge,
   undecodable_response: UndecodableResponse,
+  not_logged_in: NotLoggedIn,
+  wrong_credentials: WrongCredentials,
+  account_exists: AccountExists,
+  workspace_not_found: WorkspaceNotFound,
+  not_a_member: NotAMember,
+  not_an_admin: NotAnAdmin,
+  invite_invalid: InviteInvalid,
+  sync_conflict: SyncConflict,
+  sync_unavailable: SyncUnavailable,
+  sync_refused: SyncRefused,
+  sync_stale: SyncStale,
+  clock_skew: ClockSkew,
+  chain_invalid: ChainInvalid,
+  chain_forked: ChainForked,
+  chain_rolled_back: ChainRolledBack,
+  record_invalid: RecordInvalid,
+  epoch_outdated: EpochOutdated,
   audit_unavailable: AuditUnavailable,
   internal: Internal,
 };

@@ -45,6 +45,23 @@ ErrorCode = Literal[
     "cancelled",
     "response_too_large",
     "undecodable_response",
+    "not_logged_in",
+    "wrong_credentials",
+    "account_exists",
+    "workspace_not_found",
+    "not_a_member",
+    "not_an_admin",
+    "invite_invalid",
+    "sync_conflict",
+    "sync_unavailable",
+    "sync_refused",
+    "sync_stale",
+    "clock_skew",
+    "chain_invalid",
+    "chain_forked",
+    "chain_rolled_back",
+    "record_invalid",
+    "epoch_outdated",
     "audit_unavailable",
     "internal",
 ]
@@ -61,6 +78,7 @@ Stage = Literal[
     "store",
     "owner",
     "broker",
+    "sync",
 ]
 
 
@@ -475,6 +493,171 @@ class UndecodableResponse(AgentSecretsError):
     _RETRYABLE = False
 
 
+class NotLoggedIn(AgentSecretsError):
+    """This home is in no account, or its session was ended at the server."""
+
+    _CODE = "not_logged_in"
+    _STAGE = "sync"
+    _RETRYABLE = False
+    _HINT = "agentsecrets login"
+
+
+class WrongCredentials(AgentSecretsError):
+    """The address, the password or the recovery code is wrong; which of them is not
+    said.
+    """
+
+    _CODE = "wrong_credentials"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class AccountExists(AgentSecretsError):
+    """The address has an account at this server, or this home is in one already."""
+
+    _CODE = "account_exists"
+    _STAGE = "sync"
+    _RETRYABLE = False
+    _HINT = "agentsecrets login"
+
+
+class WorkspaceNotFound(AgentSecretsError):
+    """The home knows no workspace of that name, or the server has none that the
+    account is a member of.
+    """
+
+    _CODE = "workspace_not_found"
+    _STAGE = "sync"
+    _RETRYABLE = False
+    _HINT = "agentsecrets workspace list"
+
+
+class NotAMember(AgentSecretsError):
+    """The account or the device is not, or no longer, in the workspace; or nobody of
+    that name is.
+    """
+
+    _CODE = "not_a_member"
+    _STAGE = "sync"
+    _RETRYABLE = False
+    _HINT = "agentsecrets workspace list"
+
+
+class NotAnAdmin(AgentSecretsError):
+    """Only an admin of the workspace changes its members, its projects and its policy."""
+
+    _CODE = "not_an_admin"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class InviteInvalid(AgentSecretsError):
+    """The code is mistyped, expired, used or withdrawn, or it leads to another
+    workspace than the server shows.
+    """
+
+    _CODE = "invite_invalid"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class SyncConflict(AgentSecretsError):
+    """Somebody else changed the same name since it was last seen; nothing was
+    overwritten on either side.
+    """
+
+    _CODE = "sync_conflict"
+    _STAGE = "sync"
+    _RETRYABLE = False
+    _HINT = "agentsecrets secrets diff"
+
+
+class SyncUnavailable(AgentSecretsError):
+    """The server of the workspace cannot be reached, broke off, or is not ready;
+    everything but sync goes on.
+    """
+
+    _CODE = "sync_unavailable"
+    _STAGE = "sync"
+    _RETRYABLE = True
+
+
+class SyncRefused(AgentSecretsError):
+    """The server refused the request; the message says why."""
+
+    _CODE = "sync_refused"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class SyncStale(AgentSecretsError):
+    """No admin has shown a sign of life within the time that was set: what the server
+    shows may be an old state.
+    """
+
+    _CODE = "sync_stale"
+    _STAGE = "sync"
+    _RETRYABLE = True
+
+
+class ClockSkew(AgentSecretsError):
+    """The clocks of this machine and the server differ by more than five minutes."""
+
+    _CODE = "clock_skew"
+    _STAGE = "sync"
+    _RETRYABLE = True
+    _HINT = "set the clock of this machine"
+
+
+class ChainInvalid(AgentSecretsError):
+    """The chain of the workspace breaks its rules: an entry is altered, unsigned,
+    missing or by somebody without the right. It is not followed.
+    """
+
+    _CODE = "chain_invalid"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class ChainForked(AgentSecretsError):
+    """The server shows another past of the workspace than was seen before, or than
+    another member saw. It is not followed.
+    """
+
+    _CODE = "chain_forked"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class ChainRolledBack(AgentSecretsError):
+    """The server shows less of the workspace than was seen before. It is not followed."""
+
+    _CODE = "chain_rolled_back"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class RecordInvalid(AgentSecretsError):
+    """A record of the server does not open or does not belong: it was altered,
+    swapped, replayed, or is of another place. It is not applied.
+    """
+
+    _CODE = "record_invalid"
+    _STAGE = "sync"
+    _RETRYABLE = False
+
+
+class EpochOutdated(AgentSecretsError):
+    """The keys of the workspace were made anew meanwhile; what was sealed under the
+    old ones is not taken.
+    """
+
+    _CODE = "epoch_outdated"
+    _STAGE = "sync"
+    _RETRYABLE = True
+    _HINT = "agentsecrets secrets pull"
+
+
 class AuditUnavailable(AgentSecretsError):
     """The audit log cannot be written or does not continue from its last record;
     without a record there is no call.
@@ -532,6 +715,23 @@ _BY_CODE: Final[dict[str, type[AgentSecretsError]]] = {
     "cancelled": Cancelled,
     "response_too_large": ResponseTooLarge,
     "undecodable_response": UndecodableResponse,
+    "not_logged_in": NotLoggedIn,
+    "wrong_credentials": WrongCredentials,
+    "account_exists": AccountExists,
+    "workspace_not_found": WorkspaceNotFound,
+    "not_a_member": NotAMember,
+    "not_an_admin": NotAnAdmin,
+    "invite_invalid": InviteInvalid,
+    "sync_conflict": SyncConflict,
+    "sync_unavailable": SyncUnavailable,
+    "sync_refused": SyncRefused,
+    "sync_stale": SyncStale,
+    "clock_skew": ClockSkew,
+    "chain_invalid": ChainInvalid,
+    "chain_forked": ChainForked,
+    "chain_rolled_back": ChainRolledBack,
+    "record_invalid": RecordInvalid,
+    "epoch_outdated": EpochOutdated,
     "audit_unavailable": AuditUnavailable,
     "internal": Internal,
 }
@@ -571,6 +771,7 @@ def _restore(
 
 
 __all__ = [
+    "AccountExists",
     "AddressRefused",
     "AgentRequired",
     "AgentSecretsError",
@@ -582,16 +783,25 @@ __all__ = [
     "BrokerUnavailable",
     "BudgetExhausted",
     "Cancelled",
+    "ChainForked",
+    "ChainInvalid",
+    "ChainRolledBack",
+    "ClockSkew",
     "CommandChanged",
     "CommandNotAllowed",
     "DestinationNotAllowed",
+    "EpochOutdated",
     "ErrorCode",
     "HeaderNotAllowed",
     "Internal",
     "InvalidCall",
     "InvalidValue",
+    "InviteInvalid",
     "NeedsBroker",
+    "NotAMember",
+    "NotAnAdmin",
     "NotInitialized",
+    "NotLoggedIn",
     "NotShared",
     "NothingToInject",
     "OwnerAbsent",
@@ -600,6 +810,7 @@ __all__ = [
     "ProjectNotFound",
     "ProjectNotLinked",
     "RateLimited",
+    "RecordInvalid",
     "ResponseTooLarge",
     "SecretNotFound",
     "SlotNotAllowed",
@@ -608,10 +819,16 @@ __all__ = [
     "StoreCorrupted",
     "StoreLocked",
     "StoreUnavailable",
+    "SyncConflict",
+    "SyncRefused",
+    "SyncStale",
+    "SyncUnavailable",
     "Timeout",
     "UndecodableResponse",
     "UpstreamError",
     "UpstreamUnreachable",
+    "WorkspaceNotFound",
+    "WrongCredentials",
     "WrongPassphrase",
     "from_parts",
 ]
