@@ -62,7 +62,11 @@ pub(super) fn plain(mut output: SecretBuf) -> Answered {
 
 /// The value of an id, or what was said of it.
 pub(super) fn read(output: &SecretBuf, id: &str) -> Answered {
-    let Ok(answer) = serde_json::from_slice::<Answer<'_>>(output.as_slice()) else { return Answered::Garbage };
+    // JSON is UTF-8 (RFC 8259, section 8.1), in what is passed over too.
+    let text = std::str::from_utf8(output.as_slice()).ok();
+    let Some(answer) = text.and_then(|text| serde_json::from_str::<Answer<'_>>(text).ok()) else {
+        return Answered::Garbage;
+    };
     match (answer.values.get(id), answer.errors.get(id)) {
         _ if answer.protocol_version != VERSION => Answered::Garbage,
         (Some(text), None) => unescaped(text.get()).map_or(Answered::Garbage, checked),

@@ -81,7 +81,8 @@ fn manager_seeds() -> Vec<Vec<u8>> {
         "printed alone\r\n",
         "\n",
     ];
-    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
+    let broken = b"{\"protocolVersion\":1,\"values\":{\"a/b\":\"v\"},\"more\":\"\xff\"}".to_vec();
+    texts.iter().map(|text| text.as_bytes().to_vec()).chain([broken]).collect()
 }
 
 fn order_seeds() -> Vec<Vec<u8>> {
