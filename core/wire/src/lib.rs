@@ -9,6 +9,7 @@ mod api;
 mod bytes;
 pub mod chain;
 pub mod limits;
+pub mod opaque;
 mod problem;
 mod record;
 mod signed;
