@@ -97,6 +97,8 @@ pub(crate) enum Purpose {
     DenyOverlay,
     /// Authenticating how much of each limit is used.
     Limits,
+    /// Sealing a device's own keys, those of epochs, and the session.
+    Account,
 }
 
 impl Purpose {
@@ -107,6 +109,7 @@ impl Purpose {
             Self::Pin => "pin",
             Self::DenyOverlay => "deny-overlay",
             Self::Limits => "limits",
+            Self::Account => "account",
         }
     }
 }
@@ -122,6 +125,11 @@ impl SubKey {
             .expand(info.as_bytes(), bytes.as_mut_slice())
             .map_err(|_| Error::new(ErrorCode::Internal, "a key cannot be derived"))?;
         Ok(Self(bytes.into_value()))
+    }
+
+    /// A derived key that came from elsewhere, of 32 bytes.
+    pub(super) fn copy_from(bytes: &[u8; KEY]) -> Self {
+        Self(SecretValue::copy_from(bytes))
     }
 
     /// The key's bytes, for a cipher or MAC.
@@ -155,7 +163,9 @@ mod tests {
     fn purposes_and_homes_have_keys_of_their_own() {
         let key = UseKey::make().expect("random");
         let mut derived = Vec::new();
-        for purpose in [Purpose::Records, Purpose::Index, Purpose::Pin, Purpose::DenyOverlay, Purpose::Limits] {
+        for purpose in
+            [Purpose::Records, Purpose::Index, Purpose::Pin, Purpose::DenyOverlay, Purpose::Limits, Purpose::Account]
+        {
             for home in [&b"one"[..], b"two"] {
                 derived.push(*key.derive(purpose, home).expect("derived").bytes());
             }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A package of the workspace, and the packages of the workspace it may depend on.
 const EDGES: &[(&str, &[&str])] = &[
-    ("agentsecrets", &[]),
+    ("agentsecrets", &["agentsecrets-wire"]),
     ("agentsecrets-wire", &[]),
     ("agentsecrets-bridge", &["agentsecrets"]),
     ("agentsecrets-python", &["agentsecrets", "agentsecrets-bridge"]),
