@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) length: usize,
     /// The value; none where it is empty or too long to be one.
     pub(crate) value: Option<SecretInput>,
+    /// Why it is not to be stored, whatever its length.
+    pub(crate) unfit: Option<&'static str>,
 }
 
 /// Reads a file. Nothing in it is an error: what is not understood is told.
@@ -80,7 +82,8 @@ impl Reader<'_> {
         }
         self.go_on(found.next);
         let length = found.value.len();
-        parsed.entries.push(Entry { key, line, length, value: SecretInput::from_bytes(found.value).ok() });
+        let value = SecretInput::from_bytes(found.value).ok();
+        parsed.entries.push(Entry { key, line, length, value, unfit: None });
     }
 
     /// The value in quotes that open before `from`, where they close and only a comment follows.

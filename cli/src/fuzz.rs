@@ -12,8 +12,13 @@ pub(crate) use kit::Input;
 pub use kit::Target;
 
 /// Every target of the command line.
-pub const TARGETS: &[Target] =
-    &[crate::dotenv::fuzz::DOTENV, crate::proxy::fuzz::GUARD, crate::proxy::fuzz::HEADERS, crate::proxy::fuzz::PLACE];
+pub const TARGETS: &[Target] = &[
+    crate::dotenv::fuzz::DOTENV,
+    crate::import::fuzz::EXPORT,
+    crate::proxy::fuzz::GUARD,
+    crate::proxy::fuzz::HEADERS,
+    crate::proxy::fuzz::PLACE,
+];
 
 #[cfg(test)]
 #[test]

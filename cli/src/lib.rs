@@ -5,4 +5,5 @@
 
 mod dotenv;
 pub mod fuzz;
+mod import;
 mod proxy;

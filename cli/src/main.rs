@@ -9,6 +9,7 @@ mod commands;
 mod dotenv;
 #[cfg(test)]
 mod fuzz;
+mod import;
 mod progress;
 mod proxy;
 mod render;

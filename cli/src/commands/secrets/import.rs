@@ -1,29 +1,29 @@
-//! `secrets import`: takes the values of a dotenv file in, and the file away.
+//! `secrets import`: takes the values of a dotenv file or of another manager's export in, and the file away.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use agentsecrets::{ActKind, Error, ErrorCode, Result, SecretName, SignedAct};
 use clap::Args;
 use serde_json::{Value, json};
-use zeroize::Zeroizing;
 
 use crate::args::{Passphrase, Place};
 use crate::commands::OK;
 use crate::commands::session::{Existing, Session};
-use crate::dotenv::{self, Entry};
+use crate::dotenv::Entry;
+use crate::import::{self, Format, Source};
 use crate::render::{Failure, Outcome, Output, Paint};
 use crate::terminal;
 
-/// The longest file that is read, in bytes.
-const MAX_FILE: u64 = 16 << 20;
-
-/// Store every value of a dotenv file, and offer to delete the file
+/// Store every value of a dotenv file or of another manager's export, and offer to delete the file
 #[derive(Args)]
 #[command(after_help = "Examples:\n  agentsecrets secrets import .env\n  agentsecrets secrets import .env.production \
---environment production --delete-file")]
+--environment production --delete-file\n  vault kv get -format=json secret/app | agentsecrets secrets import -")]
 pub(crate) struct Import {
-    /// The file
+    /// The file, or - for what is piped in
     file: PathBuf,
+    /// What the file is, where its content does not say
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Delete the file once everything is stored
     #[arg(long, conflicts_with = "keep_file")]
     delete_file: bool,
@@ -53,7 +53,13 @@ struct Report {
 
 impl Import {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
-        let parsed = read(&self.file)?;
+        let source = Source::of(&self.file);
+        if source.file().is_none() && self.delete_file {
+            return Err(Error::new(ErrorCode::InvalidCall, "what is piped in is no file that could be deleted")
+                .with_hint("leave --delete-file out")
+                .into());
+        }
+        let parsed = import::parse(&source.read()?, self.format)?;
         for warning in &parsed.warnings {
             output.warn(warning);
         }
@@ -77,6 +83,7 @@ impl Import {
         let mut chosen: Vec<(SecretName, Entry)> = Vec::new();
         for entry in found {
             let skipped = match SecretName::nearest(&entry.key) {
+                _ if entry.unfit.is_some() => entry.unfit.unwrap_or_default(),
                 None => "its name has no letter or digit",
                 Some(_) if entry.length == 0 => "it is empty",
                 Some(_) if entry.value.is_none() => "it is longer than 64 KiB",
@@ -84,9 +91,10 @@ impl Import {
                 Some(name) => {
                     if let Some(at) = chosen.iter().position(|(other, _)| *other == name) {
                         let (_, former) = chosen.remove(at);
+                        report.left_out = true;
                         output.warn(&format!(
-                            "{name} stands there twice; line {} counts, line {} does not",
-                            entry.line, former.line
+                            "{name} stands there twice; the last, {} in line {}, counts, and {} in line {} does not",
+                            entry.key, entry.line, former.key, former.line
                         ));
                     }
                     chosen.push((name, entry));
@@ -120,11 +128,12 @@ impl Import {
 
     /// Deletes the file where that was said or agreed to, and nothing would be lost with it.
     fn remove(&self, report: &Report, output: &Output) -> Result<bool> {
+        let Some(path) = Source::of(&self.file).file() else { return Ok(false) };
         let asked_for = self.delete_file || self.yes;
         if self.keep_file || (report.imported.is_empty() && !asked_for) {
             return Ok(false);
         }
-        let file = self.file.display();
+        let file = path.display();
         if report.left_out {
             output.note(&format!("{file} is kept, as not every value of it is stored."));
             return Ok(false);
@@ -135,7 +144,7 @@ impl Import {
             output.note(&format!("{file} still holds the values: delete it, and rotate what was ever committed."));
             return Ok(false);
         }
-        std::fs::remove_file(&self.file).map_err(|why| {
+        std::fs::remove_file(path).map_err(|why| {
             Error::new(
                 ErrorCode::StoreUnavailable,
                 format!("everything is stored, but {file} cannot be deleted: {}", why.kind()),
@@ -172,22 +181,4 @@ fn tell(output: &Output, told: &Value) -> std::io::Result<()> {
     let head = output.painted(Paint::Good, if told["overwritten"] == true { "replaced" } else { "stored" });
     let renamed = if name == from { String::new() } else { format!(" (was {from})") };
     output.raw_line(&format!("{head}: {name}{renamed}"))
-}
-
-fn read(file: &Path) -> Result<dotenv::Parsed> {
-    let cannot = |why: &str| Error::new(ErrorCode::InvalidCall, format!("the file cannot be read: {why}"));
-    let opened = std::fs::File::open(file).map_err(|why| cannot(&why.kind().to_string()))?;
-    let length = opened.metadata().map_err(|why| cannot(&why.kind().to_string()))?.len();
-    if length > MAX_FILE {
-        return Err(cannot("it is longer than 16 MiB"));
-    }
-    // Room for all of it at once: a growing buffer would leave copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1));
-    std::io::Read::read_to_end(&mut std::io::Read::take(opened, MAX_FILE + 1), &mut bytes)
-        .map_err(|why| cannot(&why.kind().to_string()))?;
-    // A pipe has no length beforehand.
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(cannot("it is longer than 16 MiB"));
-    }
-    Ok(dotenv::parse(&bytes))
 }
