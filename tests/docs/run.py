@@ -98,7 +98,8 @@ class World:
 
     def environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("LANG", "TERM", "TMPDIR") if name in os.environ}
-        path = f"{self.tools.bin}:/usr/local/bin:/usr/bin:/bin:{os.environ.get('PATH', '')}"
+        # In `bin` a document puts stand-ins for what is not installed here.
+        path = f"{self.root}/bin:{self.tools.bin}:/usr/local/bin:/usr/bin:/bin:{os.environ.get('PATH', '')}"
         api = f"https://{self.hosts['api.example.com']}"
         return kept | {
             "PATH": path, "HOME": str(self.root), "NO_COLOR": "1", "CA": str(self.root / "ca.pem"), "COLUMNS": "160",

@@ -13,6 +13,7 @@ mod doors;
 mod dotenv;
 mod egress;
 mod environments;
+mod exports;
 mod first_time;
 mod limits;
 mod logs;
