@@ -2,7 +2,7 @@
 //!
 //! The general reader puts each text into memory of its own, where a value would lie until somebody else needs the place.
 
-use std::fmt;
+use super::text::Text;
 
 /// How deep lists and maps may lie in each other.
 const MAX_DEPTH: usize = 64;
@@ -28,10 +28,6 @@ pub(crate) enum Kind<'a> {
     /// In the order of the file; a key may be there more than once.
     Map(Vec<(Text<'a>, Node<'a>)>),
 }
-
-/// A text as it is written, between its quotes. Its escapes were looked at and hold.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<'a>(&'a str);
 
 /// Where a file stops being JSON, and why.
 #[derive(Debug)]
@@ -71,46 +67,6 @@ impl<'a> Node<'a> {
     /// What a terminal may show of the text under a key; empty where there is none.
     pub(crate) fn label(&self, key: &str) -> String {
         self.get(key).and_then(Node::text).map(Text::label).unwrap_or_default()
-    }
-}
-
-impl<'a> Text<'a> {
-    pub(crate) fn chars(self) -> impl Iterator<Item = char> + 'a {
-        Unescaped(self.0).filter_map(Result::ok)
-    }
-
-    pub(crate) fn is(self, word: &str) -> bool {
-        self.chars().eq(word.chars())
-    }
-
-    pub(crate) fn starts_with(self, word: &str) -> bool {
-        let mut chars = self.chars();
-        word.chars().all(|wanted| chars.next() == Some(wanted))
-    }
-
-    /// The text itself, in a buffer that never grows and so leaves no copy.
-    pub(crate) fn bytes(self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(self.0.len());
-        for c in self.chars() {
-            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        bytes
-    }
-
-    /// The text of a name: on one line, and without what commands a terminal.
-    pub(crate) fn label(self) -> String {
-        self.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
-    }
-}
-
-/// Whether a character changes the direction in which others are read.
-fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-impl fmt::Debug for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Text")
     }
 }
 
@@ -205,12 +161,10 @@ impl<'a> Reader<'a> {
                 Some(_) => end += 1,
             }
         }
-        let text = &self.text[begin..end];
-        if Unescaped(text).any(|c| c.is_err()) {
-            return Err(self.broken("a text has an escape that there is not"));
-        }
+        let text = Text::written(&self.text[begin..end]);
+        let text = text.ok_or_else(|| self.broken("a text has an escape that there is not"))?;
         self.at = end + 1;
-        Ok(Text(text))
+        Ok(text)
     }
 
     /// A number as RFC 8259, section 6, has it.
@@ -270,56 +224,5 @@ impl<'a> Reader<'a> {
 
     fn broken(&self, why: &'static str) -> Broken {
         Broken { at: self.at, why }
-    }
-}
-
-/// The characters that a written text stands for.
-struct Unescaped<'a>(&'a str);
-
-impl Iterator for Unescaped<'_> {
-    type Item = Result<char, ()>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let c = self.take()?;
-        if c != '\\' {
-            return Some(Ok(c));
-        }
-        let escaped = match self.take() {
-            Some(c @ ('"' | '\\' | '/')) => Some(c),
-            Some('b') => Some('\u{8}'),
-            Some('f') => Some('\u{c}'),
-            Some('n') => Some('\n'),
-            Some('r') => Some('\r'),
-            Some('t') => Some('\t'),
-            Some('u') => self.unit().and_then(|unit| self.character(unit)),
-            _ => None,
-        };
-        Some(escaped.ok_or(()))
-    }
-}
-
-impl Unescaped<'_> {
-    fn take(&mut self) -> Option<char> {
-        let mut chars = self.0.chars();
-        let c = chars.next();
-        self.0 = chars.as_str();
-        c
-    }
-
-    /// Four digits to the base of 16.
-    fn unit(&mut self) -> Option<u32> {
-        (0..4).try_fold(0, |unit, _| Some(unit << 4 | self.take()?.to_digit(16)?))
-    }
-
-    /// The character of a unit, or of a pair of which it is the first.
-    fn character(&mut self, unit: u32) -> Option<char> {
-        if !(0xd800..0xdc00).contains(&unit) {
-            return char::from_u32(unit);
-        }
-        let low = (self.take() == Some('\\') && self.take() == Some('u')).then(|| self.unit()).flatten()?;
-        (0xdc00..0xe000)
-            .contains(&low)
-            .then(|| 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00))
-            .and_then(char::from_u32)
     }
 }

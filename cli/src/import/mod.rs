@@ -8,14 +8,16 @@ mod infisical;
 mod json;
 mod one_password;
 mod source;
+mod text;
 mod vault;
 
 use agentsecrets::{Error, ErrorCode, Result, SecretInput};
 use clap::ValueEnum;
 
 use crate::dotenv::{self, Entry, Parsed};
-use json::{Kind, Node, Text};
+use json::{Kind, Node};
 pub(crate) use source::Source;
+use text::Text;
 
 /// The kinds of file there are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -125,8 +127,9 @@ pub(crate) fn parse(bytes: &[u8], format: Option<Format>) -> Result<Parsed> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let begins = text.trim_ascii_start().first().copied();
     if bytes.starts_with(b"PK\x03\x04") {
-        return Err(unreadable("it is an archive".to_owned())
-            .with_hint("unzip -p FILE.1pux export.data | agentsecrets secrets import -"));
+        return Err(
+            unreadable("it is an archive").with_hint("unzip -p FILE.1pux export.data | agentsecrets secrets import -")
+        );
     }
     match format {
         Some(Format::Dotenv) => return Ok(dotenv::parse(bytes)),
@@ -134,7 +137,7 @@ pub(crate) fn parse(bytes: &[u8], format: Option<Format>) -> Result<Parsed> {
         _ => {}
     }
     let wrong = |at: usize, why: &str| {
-        unreadable(format!("it is no JSON from line {} on: {why}", line_of(text, at)))
+        unreadable(&format!("it is no JSON from line {} on: {why}", line_of(text, at)))
             .with_hint("agentsecrets secrets import FILE --format dotenv  # where it is one")
     };
     let text = std::str::from_utf8(text).map_err(|error| wrong(error.valid_up_to(), "it is no UTF-8"))?;
@@ -142,7 +145,7 @@ pub(crate) fn parse(bytes: &[u8], format: Option<Format>) -> Result<Parsed> {
     let format = format.map_or_else(|| recognised(&documents), Ok)?;
     let export = format
         .export(&documents)
-        .ok_or_else(|| unreadable(format!("it has no values as {} exports them", format.name())).with_hint(HINT))?;
+        .ok_or_else(|| unreadable(&format!("it has no values as {} exports them", format.name())).with_hint(HINT))?;
     Ok(entries(text.as_bytes(), export))
 }
 
@@ -155,7 +158,7 @@ fn recognised(documents: &[Node<'_>]) -> Result<Format> {
     match (candidates.next(), candidates.next()) {
         (Some(format), None) => Ok(format),
         _ => {
-            let message = "it is JSON, and not plainly the export of a manager that is known".to_owned();
+            let message = "it is JSON, and not plainly the export of a manager that is known";
             Err(unreadable(message)
                 .with_hint("agentsecrets secrets import FILE --format doppler  # or 1password, infisical, vault"))
         }
@@ -205,7 +208,7 @@ fn only<'n, 'a>(documents: &'n [Node<'a>]) -> Option<&'n Node<'a>> {
     if let [document] = documents { Some(document) } else { None }
 }
 
-fn unreadable(why: String) -> Error {
+fn unreadable(why: &str) -> Error {
     Error::new(ErrorCode::InvalidCall, format!("the file cannot be imported: {why}"))
 }
 
