@@ -24,6 +24,7 @@ mod choices;
 mod copy;
 mod shares;
 mod spawn;
+mod sync;
 
 pub use call_builder::CallBuilder;
 pub use choices::{ClientBuilder, Isolation};

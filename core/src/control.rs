@@ -9,16 +9,20 @@ mod approval;
 mod copy;
 mod egress;
 mod share;
+mod sync;
+mod wire_error;
 
 pub use agents::{AgentInfo, LimitInfo, TokenInfo};
 pub use approval::{Decision, SignedDecision, WaitingCall};
 pub use copy::{CopiedSecret, CopyAct};
 pub use egress::{EgressInfo, LoginInfo};
 pub use share::{ShareInfo, WantedShare};
+pub use sync::{DriftInfo, EntryInfo, MemberInfo, PullReport, PushReport, SyncStatus, VersionInfo, WorkspaceInfo};
+pub(crate) use wire_error::WireError;
 
 use crate::audit::LogsQuery;
 use crate::context::Selection;
-use crate::error::{Error, ErrorCode, Stage};
+use crate::error::Error;
 use crate::secret_ref::{Label, SecretName};
 
 /// A question to the engine. Nothing here loosens a limit; what destroys carries the owner's signed act.
@@ -48,6 +52,18 @@ pub(crate) enum Ask {
     Logs { query: LogsQuery },
     Shares,
     StopShare { path: PathBuf },
+    Workspaces,
+    UseWorkspace { workspace: Label },
+    Diff { whole: bool },
+    Pull { act: Option<SignedAct> },
+    Push { names: Vec<SecretName>, act: Option<SignedAct> },
+    Members,
+    Append { workspace: uuid::Uuid, entries: Vec<agentsecrets_wire::Signed<agentsecrets_wire::chain::Entry>> },
+    WorkspaceLog,
+    Follow,
+    Leave,
+    History { name: SecretName },
+    SyncStatus,
 }
 
 /// A question with the selection it is asked under.
@@ -81,6 +97,10 @@ pub enum ActKind {
     Overwrite,
     /// Values are destroyed.
     Delete,
+    /// Values changed here are given up for those that the members have.
+    Yield,
+    /// Values here, or that there is none any more, replace what the members have.
+    Push,
 }
 
 /// An act under the owner's signature.
@@ -308,39 +328,4 @@ pub struct EnvironmentInfo {
     pub secrets: usize,
     /// Whether it is the one in use here.
     pub current: bool,
-}
-
-/// An error as it crosses a socket: the whole of it, so that no host sees less than the core said.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct WireError {
-    code: String,
-    stage: String,
-    retryable: bool,
-    message: String,
-    hint: Option<String>,
-}
-
-impl WireError {
-    pub(crate) fn of(error: &Error) -> Self {
-        Self {
-            code: error.code().to_string(),
-            stage: error.stage().to_string(),
-            retryable: error.retryable(),
-            message: error.message().to_owned(),
-            hint: error.hint().map(str::to_owned),
-        }
-    }
-
-    pub(crate) fn into_error(self) -> Error {
-        let Some(code) = ErrorCode::parse(&self.code) else {
-            // A newer side's code: its words are kept, as they say more than a code this version could choose.
-            return Error::new(ErrorCode::Internal, format!("{}: {}", self.code, self.message)).at(Stage::Broker);
-        };
-        let error = Error::new(code, self.message).with_retryable(self.retryable);
-        let error = error.at(Stage::parse(&self.stage).unwrap_or(code.stage()));
-        match self.hint {
-            Some(hint) => error.with_hint(hint),
-            None => error,
-        }
-    }
 }

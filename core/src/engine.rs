@@ -67,7 +67,7 @@ impl Engine {
         self.audit.make_durable().await?;
         let (place, Admitted { permitted, visible, .. }) = (&caller.place, *admitted);
         let linked = self.linked(&loaded, place, &permitted).await?;
-        let resolved = resolve(self.vault()?, place.workspace_id, permitted, linked).await?;
+        let resolved = resolve(self.vault()?, permitted, linked).await?;
         let injections = call.injections.clone();
         let (armed, forms) = arm(call, &resolved)?;
         let scanner = self.needles.scanner(self.vault()?, &loaded, place, visible, &resolved, &forms).await?;

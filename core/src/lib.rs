@@ -1,5 +1,7 @@
 //! AgentSecrets: an agent says a secret's name, never holds its value, and still gets everything done.
 
+#[doc(hidden)] // No server is shipped to log in to yet.
+pub mod account;
 pub mod broker;
 pub mod call;
 mod client;
@@ -30,6 +32,7 @@ mod release;
 mod resolve;
 mod send;
 mod store;
+mod sync;
 mod websocket;
 
 pub use call::{Auth, Body, Call, FieldPath, Injection, Multipart, Part, Style};
@@ -38,9 +41,10 @@ pub use context::{
     AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
 };
 pub use control::{
-    Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, EgressInfo, EnvironmentInfo, GrantInfo,
-    LimitInfo, LoginInfo, MemoryReport, Problem, ProjectInfo, SecretInfo, ShareInfo, SignedAct, SignedDecision, Status,
-    TokenInfo, WaitingCall, WantedShare,
+    Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, DriftInfo, EgressInfo, EntryInfo,
+    EnvironmentInfo, GrantInfo, LimitInfo, LoginInfo, MemberInfo, MemoryReport, Problem, ProjectInfo, PullReport,
+    PushReport, SecretInfo, ShareInfo, SignedAct, SignedDecision, Status, SyncStatus, TokenInfo, VersionInfo,
+    WaitingCall, WantedShare, WorkspaceInfo,
 };
 pub use engine::Engine;
 pub use error::{Error, ErrorCode, Result, Stage};

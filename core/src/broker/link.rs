@@ -12,8 +12,8 @@ use tokio::net::UnixStream;
 
 use super::connection::{Connection, LinkBody, Pool, Unopened, Unsent, dial_own};
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH, TAIL,
-    TailHeader, broken, json_header, read_error,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, ENROL_PATH, ERROR, FINISH_PATH, Finish, SET_MANY_PATH, SET_PATH,
+    TAIL, TailHeader, broken, json_header, read_error,
 };
 use super::shared::SharedSocket;
 use super::start::{Launch, socket_path};
@@ -116,6 +116,14 @@ impl Link {
         self.private()?;
         let request = Request::post(SET_PATH).header(header::HOST, "broker").header(CALL, json_header(said)?);
         let request = request.body(Body::Bytes(value.into_bytes())).map_err(|_| broken("a value cannot be sent"))?;
+        self.answered(request).await
+    }
+
+    /// A machine's enrolment, and what the machine is called.
+    pub(crate) async fn enrol<T: DeserializeOwned>(&self, label: &str, code: SecretInput) -> Result<T> {
+        self.private()?;
+        let request = Request::post(ENROL_PATH).header(header::HOST, "broker").header(CALL, json_header(&label)?);
+        let request = request.body(Body::Bytes(code.into_bytes())).map_err(|_| broken("a code cannot be sent"))?;
         self.answered(request).await
     }
 

@@ -31,6 +31,8 @@ pub(crate) const ASK_PATH: &str = "/v1/ask";
 /// Where values are put.
 pub(crate) const SET_PATH: &str = "/v1/set";
 pub(crate) const SET_MANY_PATH: &str = "/v1/set-many";
+/// Where a machine's enrolment is put.
+pub(crate) const ENROL_PATH: &str = "/v1/enrol";
 /// Where a door is asked for: the connection becomes a conversation.
 pub(crate) const DOOR_PATH: &str = "/v1/door";
 /// What it becomes.

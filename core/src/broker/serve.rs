@@ -18,8 +18,8 @@ pub use body::AnswerBody;
 use super::incoming::{limited, many, received};
 use super::peer::peer_pid;
 use super::protocol::{
-    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, DOOR_PATH, ERROR, FINISH_PATH, Finish, MAJOR, SET_MANY_PATH,
-    SET_PATH, TAIL, TailHeader, broken, json_header, status_of,
+    ANSWER, ASK_PATH, AnswerHeader, CALL, CallHeader, DOOR_PATH, ENROL_PATH, ERROR, FINISH_PATH, Finish, MAJOR,
+    SET_MANY_PATH, SET_PATH, TAIL, TailHeader, broken, json_header, status_of,
 };
 use crate::call::{Auth, Style};
 use crate::control::{Ask, Question, SetRequest, WireError};
@@ -179,6 +179,14 @@ impl Service {
                     serde_json::from_slice(said.as_bytes()).map_err(|_| broken("the set header is not readable"))?;
                 let value = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
                 serde_json::to_value(self.engine.set(&said, value).await?)
+                    .map_err(|_| broken("an answer cannot be written"))?
+            }
+            (&Method::POST, ENROL_PATH) => {
+                let label = parts.headers.get(CALL).ok_or_else(|| broken("the machine's name is missing"))?;
+                let label: String = serde_json::from_slice(label.as_bytes())
+                    .map_err(|_| broken("the machine's name is not readable"))?;
+                let code = SecretInput::from_bytes(Vec::from(limited(body).await?))?;
+                serde_json::to_value(self.engine.enrol(code, &label).await?)
                     .map_err(|_| broken("an answer cannot be written"))?
             }
             (&Method::POST, SET_MANY_PATH) => {

@@ -1,246 +1,340 @@
-//! The keys of a workspace: one for each epoch, and all that is derived from it.
+//! The keys of a workspace: one for each span of its chain, and from it one for each project and environment.
 //!
-//! An epoch's key opens the one before. Names are hashed under a key that comes from the first epoch and outlives all others.
+//! An epoch's key is sealed to the members with HPKE (RFC 9180, base mode, X25519, HKDF-SHA-256, ChaCha20-Poly1305); a machine is
+//! sealed the keys of its scopes alone. The keys of names come from the first epoch, so that an id lasts.
 
-use agentsecrets_wire::{Blob, Hash};
+use std::sync::Arc;
+
+use agentsecrets_wire::chain::Seal;
+use agentsecrets_wire::{Blob, Hash, PublicKey};
+use hpke::aead::ChaCha20Poly1305;
+use hpke::kdf::HkdfSha256;
+use hpke::kem::X25519HkdfSha256 as Kem;
+use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::binding::Binding;
+use super::device::ReceivingKey;
 use super::use_key::SubKey;
-use super::{envelope, make_secret};
+use super::{envelope, fill_random};
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::value::{SecretBuf, SecretValue};
+use crate::secret_ref::{Label, SecretName};
 
 const KEY: usize = 32;
+const ENCAPSULATED: usize = 32;
 
-/// The key of one epoch: 32 random bytes in guarded memory.
-pub(crate) struct EpochKey(SecretValue);
+/// The key of an epoch.
+#[derive(Clone)]
+pub(crate) struct EpochKey {
+    number: u64,
+    key: Arc<SubKey>,
+}
+
+/// What gives projects, environments and names their ids; it outlives epochs.
+#[derive(Clone)]
+pub(crate) struct Names {
+    workspace: Uuid,
+    key: Arc<SubKey>,
+}
+
+/// The key of one project and environment in one epoch, and that of its names.
+#[derive(Clone)]
+pub(crate) struct ScopeKey {
+    epoch: u64,
+    scope: Hash,
+    key: Arc<SubKey>,
+    names: Arc<SubKey>,
+}
 
 impl EpochKey {
     /// A new random key.
-    pub(crate) fn make() -> Result<Self> {
-        make_secret().map(Self)
+    pub(crate) fn make(number: u64) -> Result<Self> {
+        let mut bytes = SecretBuf::zeroed(KEY);
+        fill_random(bytes.as_mut_slice())?;
+        Ok(Self { number, key: Arc::new(SubKey::of(bytes.into_value())?) })
     }
 
-    /// A key from its bytes, which the caller wipes.
+    /// The digest by which the chain names the key.
+    pub(crate) fn commitment(&self, workspace: Uuid) -> Hash {
+        let bound = Binding::new("agentsecrets/epoch/1").field(workspace.as_bytes()).field(&self.number.to_le_bytes());
+        let mut hasher = Sha256::new();
+        hasher.update(bound.field(self.key.bytes()).as_bytes());
+        <[u8; 32]>::from(hasher.finalize()).into()
+    }
+
+    /// The keys of names, of the first epoch.
+    pub(crate) fn names(&self, workspace: Uuid) -> Result<Names> {
+        Ok(Names { workspace, key: Arc::new(derive(&self.key, "names", workspace, &[])?) })
+    }
+
+    /// The key of a scope in this epoch.
+    pub(crate) fn scope(&self, workspace: Uuid, scope: Hash, names: &Names) -> Result<ScopeKey> {
+        Ok(ScopeKey {
+            epoch: self.number,
+            scope,
+            key: Arc::new(derive(&self.key, "scope", workspace, scope.as_bytes())?),
+            names: Arc::new(derive(&names.key, "scope-names", workspace, scope.as_bytes())?),
+        })
+    }
+
+    /// The key for what concerns the whole workspace.
+    pub(super) fn purpose(&self, purpose: &'static str, workspace: Uuid) -> Result<SubKey> {
+        derive(&self.key, purpose, workspace, &[])
+    }
+
+    /// The number of the epoch.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Seals the key of the epoch before, for whoever has this one.
+    pub(crate) fn seal_previous(&self, workspace: Uuid, previous: &Self) -> Result<Blob> {
+        let key = derive(&self.key, "previous", workspace, &[])?;
+        envelope::seal(&key, &self.ladder(workspace), previous.key.bytes()).map(Blob)
+    }
+
+    /// Opens the key of the epoch before.
     ///
     /// # Errors
-    /// `chain_invalid` where they are not 32.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        if bytes.len() == KEY {
-            return Ok(Self(SecretValue::copy_from(bytes)));
-        }
-        Err(Error::new(ErrorCode::ChainInvalid, "the key of an epoch is not 32 bytes long"))
+    /// `chain_invalid`.
+    pub(crate) fn open_previous(&self, workspace: Uuid, sealed: &Blob) -> Result<Self> {
+        let key = derive(&self.key, "previous", workspace, &[])?;
+        let opened = envelope::open(&key, &self.ladder(workspace), sealed.as_bytes()).map_err(|_| unsealed())?;
+        Ok(Self {
+            number: self.number.saturating_sub(1),
+            key: Arc::new(SubKey::of(opened.into_value()).map_err(|_| unsealed())?),
+        })
     }
 
-    /// The bytes, to be sealed.
-    pub(crate) fn bytes(&self) -> &[u8; KEY] {
-        // EXPOSE: the type guards the key further; it is sealed, or others are derived from it.
-        self.0.expose().try_into().expect("an epoch's key is 32 bytes long")
+    fn ladder(&self, workspace: Uuid) -> Binding {
+        Binding::new("agentsecrets/previous/1").field(workspace.as_bytes()).field(&self.number.to_le_bytes())
     }
 
-    /// What the chain says of the key, so that all who are sealed it hold the same one.
-    pub(crate) fn commitment(&self, workspace: &Uuid, number: u64) -> Hash {
-        let mut digest = Sha256::new();
-        let number = number.to_le_bytes();
-        // Field by field, as `Binding` would encode them, so that the key is in no memory but its own.
-        for field in [&b"agentsecrets/epoch/1"[..], workspace.as_bytes(), &number, self.bytes()] {
-            digest.update(u32::try_from(field.len()).expect("a short field").to_le_bytes());
-            digest.update(field);
-        }
-        Hash::from(<[u8; 32]>::from(digest.finalize()))
-    }
-
-    /// Seals the key of the epoch before `number`, which is this one's.
-    pub(crate) fn seal_previous(&self, workspace: &Uuid, number: u64, previous: &Self) -> Result<Blob> {
-        let key = self.derive("previous", workspace, &[])?;
-        envelope::seal(&key, &ladder(workspace, number), previous.bytes()).map(Blob)
-    }
-
-    /// Opens what [`seal_previous`](Self::seal_previous) made.
-    ///
-    /// # Errors
-    /// `chain_invalid` where it does not open, or is not the key that the chain promised.
-    pub(crate) fn open_previous(&self, workspace: &Uuid, number: u64, sealed: &[u8], promised: &Hash) -> Result<Self> {
-        let key = self.derive("previous", workspace, &[])?;
-        let opened = envelope::open(&key, &ladder(workspace, number), sealed).map_err(|_| broken_ladder())?;
-        let previous = Self::from_bytes(opened.as_slice())?;
-        previous.check(workspace, number.saturating_sub(1), promised)?;
-        Ok(previous)
-    }
-
-    /// Whether the chain promised this key.
-    ///
-    /// # Errors
-    /// `chain_invalid` where it promised another.
-    pub(crate) fn check(&self, workspace: &Uuid, number: u64, promised: &Hash) -> Result<()> {
-        if self.commitment(workspace, number) == *promised { Ok(()) } else { Err(broken_ladder()) }
-    }
-
-    /// The key of names. Of the first epoch alone.
-    pub(crate) fn names(&self, workspace: &Uuid) -> Result<NameKey> {
-        self.derive("names", workspace, &[]).map(NameKey)
-    }
-
-    /// What one scope is read with in this epoch.
-    pub(crate) fn scope(&self, workspace: &Uuid, names: &NameKey, scope: &Hash) -> Result<ScopeKey> {
-        let key = self.derive("scope", workspace, scope.as_bytes())?;
-        Ok(ScopeKey { key, names: names.scope_names(scope)? })
-    }
-
-    /// Seals the whole policy.
-    pub(super) fn policy(&self, workspace: &Uuid) -> Result<SubKey> {
-        self.derive("policy", workspace, &[])
-    }
-
-    /// Seals what members are called.
-    pub(super) fn label(&self, workspace: &Uuid) -> Result<SubKey> {
-        self.derive("label", workspace, &[])
-    }
-
-    fn derive(&self, purpose: &str, workspace: &Uuid, scope: &[u8]) -> Result<SubKey> {
-        let info = Binding::new("agentsecrets/epoch-key/1");
-        SubKey::expand(self.bytes(), &info.field(purpose.as_bytes()).field(workspace.as_bytes()).field(scope))
+    /// Seals the key to a member or an invitation.
+    pub(crate) fn seal_to(&self, workspace: Uuid, recipient: Uuid, key: &PublicKey) -> Result<Seal> {
+        seal((workspace, recipient, self.number, None), key, self.key.bytes())
     }
 }
 
-/// The key that scopes are hashed under, for the life of a workspace.
-pub(crate) struct NameKey(SubKey);
-
-impl NameKey {
-    /// The keyed hash of a project and one of its environments.
-    pub(crate) fn scope(&self, project: &Uuid, environment: &str) -> Hash {
-        let place = Binding::new("agentsecrets/scope/1").field(project.as_bytes()).field(environment.as_bytes());
-        Hash::from(self.0.mac("agentsecrets/scope/1", place.as_bytes()))
+impl Names {
+    /// The id of a project and environment.
+    pub(crate) fn scope(&self, project: Uuid, environment: &Label) -> Result<Hash> {
+        let place = Binding::new("agentsecrets/scope/1").field(self.workspace.as_bytes()).field(project.as_bytes());
+        Ok(self.key.mac("agentsecrets/scope/1", place.field(environment.as_str().as_bytes()).as_bytes()).into())
     }
-
-    fn scope_names(&self, scope: &Hash) -> Result<SubKey> {
-        SubKey::expand(self.0.bytes(), &Binding::new("agentsecrets/scope-names/1").field(scope.as_bytes()))
-    }
-}
-
-/// What one scope is read with in one epoch: its key, and the key that its names are hashed under.
-pub(crate) struct ScopeKey {
-    key: SubKey,
-    names: SubKey,
 }
 
 impl ScopeKey {
-    /// Both keys from their 64 bytes, which the caller wipes.
+    /// The scope.
+    pub(crate) fn scope(&self) -> Hash {
+        self.scope
+    }
+
+    /// The number of the epoch.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The id of a name.
+    pub(crate) fn record_id(&self, name: &SecretName) -> Hash {
+        self.names.mac("agentsecrets/record-id/1", name.as_str().as_bytes()).into()
+    }
+
+    /// The key for records, the policy or labels.
+    pub(super) fn purpose(&self, purpose: &'static str, workspace: Uuid) -> Result<SubKey> {
+        derive(&self.key, purpose, workspace, self.scope.as_bytes())
+    }
+
+    /// Seals both keys to a machine or its invitation.
+    pub(crate) fn seal_to(&self, workspace: Uuid, recipient: Uuid, key: &PublicKey) -> Result<Seal> {
+        let mut both = SecretBuf::with_capacity(2 * KEY);
+        both.extend(self.key.bytes());
+        both.extend(self.names.bytes());
+        seal((workspace, recipient, self.epoch, Some(self.scope)), key, both.as_slice())
+    }
+}
+
+impl ReceivingKey {
+    /// Opens an epoch's key.
     ///
     /// # Errors
-    /// `chain_invalid` where they are not 64.
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let (key, names) = bytes.split_first_chunk::<KEY>().ok_or_else(short_scope)?;
-        let names: &[u8; KEY] = names.try_into().map_err(|_| short_scope())?;
-        Ok(Self { key: SubKey::copy_from(key), names: SubKey::copy_from(names) })
+    /// `chain_invalid` where it was sealed to another, or for another place.
+    pub(crate) fn open_epoch(&self, workspace: Uuid, seal: &Seal) -> Result<EpochKey> {
+        let opened = open(self, workspace, seal)?;
+        Ok(EpochKey { number: seal.epoch, key: Arc::new(SubKey::of(opened).map_err(|_| unsealed())?) })
     }
 
-    /// Both keys, to be sealed.
-    pub(crate) fn to_bytes(&self) -> SecretBuf {
-        let mut bytes = SecretBuf::with_capacity(2 * KEY);
-        bytes.extend(self.key.bytes());
-        bytes.extend(self.names.bytes());
-        bytes
-    }
-
-    /// The keyed hash of a secret's name in this scope.
-    pub(crate) fn record(&self, name: &str) -> Hash {
-        Hash::from(self.names.mac("agentsecrets/name/1", name.as_bytes()))
-    }
-
-    /// Seals the records of the scope.
-    pub(super) fn records(&self) -> Result<SubKey> {
-        self.derive("record")
-    }
-
-    /// Seals the part of the policy that a machine of the scope is held to.
-    pub(super) fn policy(&self) -> Result<SubKey> {
-        self.derive("policy")
-    }
-
-    /// Seals what the machine is called.
-    pub(super) fn label(&self) -> Result<SubKey> {
-        self.derive("label")
-    }
-
-    fn derive(&self, purpose: &str) -> Result<SubKey> {
-        SubKey::expand(self.key.bytes(), &Binding::new("agentsecrets/scope-key/1").field(purpose.as_bytes()))
+    /// Opens a scope's keys.
+    ///
+    /// # Errors
+    /// `chain_invalid`.
+    pub(crate) fn open_scope(&self, workspace: Uuid, seal: &Seal) -> Result<ScopeKey> {
+        let opened = open(self, workspace, seal)?;
+        // EXPOSE: two keys are taken apart, each into the type that guards it further.
+        let (key, names) = opened.expose().split_at_checked(KEY).ok_or_else(unsealed)?;
+        let part = |bytes: &[u8]| SubKey::of(SecretValue::copy_from(bytes)).map(Arc::new).map_err(|_| unsealed());
+        let scope = seal.scope.ok_or_else(unsealed)?;
+        Ok(ScopeKey { epoch: seal.epoch, scope, key: part(key)?, names: part(names)? })
     }
 }
 
-fn ladder(workspace: &Uuid, number: u64) -> Binding {
-    Binding::new("agentsecrets/previous/1").field(workspace.as_bytes()).field(&number.to_le_bytes())
+type SealedFor = (Uuid, Uuid, u64, Option<Hash>);
+
+fn seal(place: SealedFor, key: &PublicKey, plain: &[u8]) -> Result<Seal> {
+    let (_, recipient, epoch, scope) = place;
+    let public = <Kem as hpke::Kem>::PublicKey::from_bytes(key.as_bytes()).map_err(|_| unsealed())?;
+    let (encapsulated, ciphertext) = hpke::single_shot_seal::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        &OpModeS::Base,
+        &public,
+        info(place).as_bytes(),
+        plain,
+        b"",
+    )
+    .map_err(|_| Error::new(ErrorCode::Internal, "a key cannot be sealed to a member"))?;
+    let mut sealed = Vec::with_capacity(ENCAPSULATED + ciphertext.len());
+    sealed.extend_from_slice(&encapsulated.to_bytes());
+    sealed.extend_from_slice(&ciphertext);
+    Ok(Seal { recipient, epoch, scope, sealed: sealed.into() })
 }
 
-fn broken_ladder() -> Error {
-    Error::new(ErrorCode::ChainInvalid, "the key of an epoch is not the one that the chain promised")
+fn open(key: &ReceivingKey, workspace: Uuid, seal: &Seal) -> Result<SecretValue> {
+    let (encapsulated, ciphertext) = seal.sealed.as_bytes().split_at_checked(ENCAPSULATED).ok_or_else(unsealed)?;
+    let encapsulated = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(|_| unsealed())?;
+    let info = info((workspace, seal.recipient, seal.epoch, seal.scope));
+    let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
+        &OpModeR::Base,
+        &key.private()?,
+        &encapsulated,
+        info.as_bytes(),
+        ciphertext,
+        b"",
+    )
+    .map_err(|_| unsealed())?;
+    let opened = zeroize::Zeroizing::new(opened);
+    Ok(SecretValue::copy_from(&opened))
 }
 
-fn short_scope() -> Error {
-    Error::new(ErrorCode::ChainInvalid, "the keys of a scope are not 64 bytes long")
+fn info((workspace, recipient, epoch, scope): SealedFor) -> Binding {
+    let bound = Binding::new("agentsecrets/seal/1").field(workspace.as_bytes()).field(recipient.as_bytes());
+    let scope = scope.as_ref().map_or(&[][..], |scope| scope.as_bytes());
+    bound.field(&epoch.to_le_bytes()).field(scope)
+}
+
+fn derive(key: &SubKey, purpose: &'static str, workspace: Uuid, more: &[u8]) -> Result<SubKey> {
+    let info = Binding::new("agentsecrets/workspace-key/1").field(purpose.as_bytes()).field(workspace.as_bytes());
+    SubKey::expand(key.bytes(), &info.field(more))
+}
+
+fn unsealed() -> Error {
+    Error::new(ErrorCode::ChainInvalid, "a key of the workspace does not open: it was sealed to another, or altered")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HERE: Uuid = Uuid::from_u128(7);
-    const ELSEWHERE: Uuid = Uuid::from_u128(8);
+    const WORKSPACE: Uuid = Uuid::from_u128(1);
+
+    fn label(text: &str) -> Label {
+        Label::parse(text).expect("a label")
+    }
 
     #[test]
-    fn an_epoch_opens_the_one_before_and_nothing_else() {
-        let [first, second, other] = [(); 3].map(|()| EpochKey::make().expect("random"));
-        let (promised, sealed) = (first.commitment(&HERE, 1), second.seal_previous(&HERE, 2, &first).expect("sealed"));
-        let opened = second.open_previous(&HERE, 2, sealed.as_bytes(), &promised).expect("opens");
-        assert_eq!(opened.bytes(), first.bytes());
-        let refused = [
-            other.open_previous(&HERE, 2, sealed.as_bytes(), &promised),
-            second.open_previous(&ELSEWHERE, 2, sealed.as_bytes(), &promised),
-            second.open_previous(&HERE, 3, sealed.as_bytes(), &promised),
-            second.open_previous(&HERE, 2, sealed.as_bytes(), &other.commitment(&HERE, 1)),
-        ];
-        for refused in refused {
-            assert_eq!(refused.err().expect("refused").code(), ErrorCode::ChainInvalid);
+    fn a_key_opens_for_the_one_it_is_sealed_to_and_nowhere_else() {
+        let (ben, mallory) = (ReceivingKey::make().expect("random"), ReceivingKey::make().expect("random"));
+        let key = EpochKey::make(3).expect("random");
+        let seal = key.seal_to(WORKSPACE, Uuid::from_u128(7), &ben.public()).expect("sealed");
+        let opened = ben.open_epoch(WORKSPACE, &seal).expect("opens");
+        assert_eq!(opened.commitment(WORKSPACE), key.commitment(WORKSPACE));
+        assert_ne!(opened.commitment(WORKSPACE), opened.commitment(Uuid::from_u128(2)));
+        assert!(mallory.open_epoch(WORKSPACE, &seal).is_err(), "another's key");
+        assert!(ben.open_epoch(Uuid::from_u128(2), &seal).is_err(), "another workspace");
+        for moved in [
+            Seal { recipient: Uuid::from_u128(8), ..seal.clone() },
+            Seal { epoch: 4, ..seal.clone() },
+            Seal { scope: Some([1; 32].into()), ..seal.clone() },
+        ] {
+            assert!(ben.open_epoch(WORKSPACE, &moved).is_err(), "{moved:?}");
         }
-        for bit in 0..sealed.as_bytes().len() * 8 {
-            let mut altered = sealed.as_bytes().to_vec();
-            altered[bit / 8] ^= 1 << (bit % 8);
-            assert!(second.open_previous(&HERE, 2, &altered, &promised).is_err(), "bit {bit}");
+        for at in 0..seal.sealed.0.len() {
+            let mut altered = seal.clone();
+            altered.sealed.0[at] ^= 1;
+            assert!(ben.open_epoch(WORKSPACE, &altered).is_err(), "byte {at}");
+            assert!(
+                ben.open_epoch(WORKSPACE, &Seal { sealed: seal.sealed.0[..at].to_vec().into(), ..seal.clone() })
+                    .is_err()
+            );
         }
     }
 
     #[test]
-    fn a_commitment_is_the_digest_of_the_fields_and_of_no_others() {
-        let key = EpochKey::make().expect("random");
-        let whole = Binding::new("agentsecrets/epoch/1").field(HERE.as_bytes()).field(&3_u64.to_le_bytes());
-        let whole = whole.field(key.bytes());
-        assert_eq!(key.commitment(&HERE, 3).as_bytes()[..], Sha256::digest(whole.as_bytes())[..]);
-        assert_ne!(key.commitment(&HERE, 4), key.commitment(&HERE, 3));
-        assert_ne!(key.commitment(&ELSEWHERE, 3), key.commitment(&HERE, 3));
+    fn what_the_rfc_sealed_opens() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            secret: String,
+            public: String,
+            info: String,
+            associated: String,
+            sealed: String,
+            plaintext: String,
+        }
+        let bytes = |text: &str| hex::decode(text).expect("hexadecimal");
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../../tests/vectors/sync/hpke.json")).expect("cases");
+        assert_eq!(cases.len(), 1);
+        for case in cases {
+            let key = ReceivingKey::from_bytes(&bytes(&case.secret)).expect("32 bytes");
+            assert_eq!(key.public().as_bytes()[..], bytes(&case.public));
+            let sealed = bytes(&case.sealed);
+            let (encapsulated, ciphertext) = sealed.split_at(ENCAPSULATED);
+            let opened = hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Kem>(
+                &OpModeR::Base,
+                &key.private().expect("a key"),
+                &<Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).expect("a point"),
+                &bytes(&case.info),
+                ciphertext,
+                &bytes(&case.associated),
+            );
+            assert_eq!(opened.expect("opens"), bytes(&case.plaintext));
+        }
     }
 
     #[test]
-    fn names_outlive_epochs_and_keys_do_not() {
-        let (first, second) = (EpochKey::make().expect("random"), EpochKey::make().expect("random"));
-        let names = first.names(&HERE).expect("derived");
-        let (ours, theirs) = (names.scope(&HERE, "production"), names.scope(&HERE, "staging"));
-        assert_ne!(ours, theirs);
-        assert_ne!(ours, names.scope(&ELSEWHERE, "production"));
-        let scope = |key: &EpochKey, scope| key.scope(&HERE, &names, scope).expect("derived");
-        let (then, now, beside) = (scope(&first, &ours), scope(&second, &ours), scope(&first, &theirs));
-        assert_eq!(then.record("KEY"), now.record("KEY"));
-        assert_ne!(then.record("KEY"), beside.record("KEY"));
-        assert_ne!(then.record("KEY"), then.record("KEYS"));
-        let bytes = |key: Result<SubKey>| *key.expect("derived").bytes();
-        let all = [then.records(), then.policy(), then.label(), now.records(), beside.records()].map(bytes);
-        for (number, one) in all.iter().enumerate() {
-            assert!(!all[number + 1..].contains(one));
-        }
-        let again = ScopeKey::from_bytes(then.to_bytes().as_slice()).expect("64 bytes");
-        assert_eq!(again.record("KEY"), then.record("KEY"));
-        assert_eq!(bytes(again.records()), all[0]);
-        assert!(ScopeKey::from_bytes(&[1; 63]).is_err() && ScopeKey::from_bytes(&[1; 65]).is_err());
+    fn nothing_is_sealed_to_a_weak_point() {
+        let key = EpochKey::make(1).expect("random");
+        assert!(key.seal_to(WORKSPACE, Uuid::from_u128(7), &PublicKey::from([0; 32])).is_err());
+    }
+
+    #[test]
+    fn a_machine_has_the_keys_of_its_scopes_and_ids_last_over_epochs() {
+        let (first, second) = (EpochKey::make(1).expect("random"), EpochKey::make(2).expect("random"));
+        let names = first.names(WORKSPACE).expect("derived");
+        let (project, staging, production) = (Uuid::from_u128(5), label("staging"), label("production"));
+        let scope = names.scope(project, &staging).expect("derived");
+        assert_ne!(scope, names.scope(project, &production).expect("derived"));
+        let (one, two) = (
+            first.scope(WORKSPACE, scope, &names).expect("derived"),
+            second.scope(WORKSPACE, scope, &names).expect("derived"),
+        );
+        let name = SecretName::parse("STRIPE_KEY").expect("a name");
+        assert_eq!(one.record_id(&name), two.record_id(&name));
+        let key = |key: &ScopeKey| *key.purpose("record", WORKSPACE).expect("derived").bytes();
+        assert_ne!(key(&one), key(&two));
+        let bot = ReceivingKey::make().expect("random");
+        let seal = two.seal_to(WORKSPACE, Uuid::from_u128(9), &bot.public()).expect("sealed");
+        let opened = bot.open_scope(WORKSPACE, &seal).expect("opens");
+        assert_eq!((key(&opened), opened.record_id(&name)), (key(&two), two.record_id(&name)));
+    }
+
+    #[test]
+    fn an_epoch_opens_the_one_before_and_not_the_one_after() {
+        let (first, second) = (EpochKey::make(1).expect("random"), EpochKey::make(2).expect("random"));
+        let sealed = second.seal_previous(WORKSPACE, &first).expect("sealed");
+        let opened = second.open_previous(WORKSPACE, &sealed).expect("opens");
+        assert_eq!((opened.number(), opened.commitment(WORKSPACE)), (1, first.commitment(WORKSPACE)));
+        assert!(first.open_previous(WORKSPACE, &sealed).is_err());
+        assert!(second.open_previous(Uuid::from_u128(2), &sealed).is_err());
     }
 }

@@ -1,56 +1,46 @@
 //! Keys and sealed records, without I/O.
 
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod account;
+mod account;
 pub(crate) mod backup;
 pub(crate) mod binding;
+mod device;
 pub(crate) mod envelope;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod epoch;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod fingerprint;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod invite;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod label;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod opaque;
+mod epoch;
+mod fingerprint;
+mod invite;
+mod label;
+mod opaque;
 pub(crate) mod owner_key;
 pub(crate) mod passphrase;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod policy_blob;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod record;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod recovery;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod sharing;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod sigchain;
-#[allow(dead_code, reason = "what logs in and shares comes after what it stands on")]
-pub(crate) mod signing;
+mod policy_blob;
+mod record;
+mod recovery;
+mod sigchain;
 pub(crate) mod use_key;
 
+pub(crate) use account::{AccountKeys, AccountSigning};
 pub(crate) use binding::Binding;
+pub(crate) use device::{DeviceKey, ReceivingKey};
+pub(crate) use epoch::{EpochKey, Names, ScopeKey};
+pub(crate) use fingerprint::words as fingerprint;
+pub(crate) use invite::InviteCode;
+pub(crate) use label::{open_label, seal_label, seal_machine_label};
+pub(crate) use opaque::{Login as OpaqueLogin, Registration as OpaqueRegistration};
 pub(crate) use owner_key::{OwnerKey, OwnerPublic};
+pub(crate) use policy_blob::PolicyBlob;
+pub(crate) use record::{NewRecord, OpenedRecord, open_record, seal_record};
+pub(crate) use recovery::RecoveryCode;
+pub(crate) use sigchain::Strict;
 pub(crate) use use_key::{Purpose, UseKey};
 
 #[cfg(test)]
 mod vectors;
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::resolve::value::{SecretBuf, SecretValue};
 
 /// Random bytes from the system.
 pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
     getrandom::fill(bytes).map_err(|_| Error::new(ErrorCode::Internal, "the system gives no random bytes"))
-}
-
-/// A fresh random secret of 32 bytes, in guarded memory from the first.
-pub(crate) fn make_secret() -> Result<SecretValue> {
-    let mut bytes = SecretBuf::zeroed(32);
-    fill_random(bytes.as_mut_slice())?;
-    Ok(bytes.into_value())
 }
 
 /// A fresh array of random bytes, for what is no secret: salts, nonces, ids.

@@ -1,126 +1,117 @@
-//! The recovery code: what opens an account's keys when the password is forgotten.
+//! The recovery code: what opens an account's keys where the password is forgotten.
 //!
-//! 32 random bytes and two of a checksum, in Crockford's base32 (55 characters), in groups of five with a hyphen between.
+//! 160 random bits and a check of 20, in groups of four letters of Crockford's base 32, which has no I, L, O and U.
 
 use agentsecrets_wire::{PublicKey, Signature};
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::binding::Binding;
-use super::make_secret;
-use super::signing::SigningKey;
+use super::device::DeviceKey;
+use super::fill_random;
 use super::use_key::SubKey;
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::value::{SecretBuf, SecretValue};
 
-const SECRET: usize = 32;
-const SUM: usize = 2;
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-const LENGTH: usize = ((SECRET + SUM) * 8).div_ceil(5);
-const GROUP: usize = 5;
+const BYTES: usize = 20;
+const DIGITS: usize = 32;
+const CHECK: usize = 4;
 
-/// A recovery code, in guarded memory.
+/// A code, in guarded memory.
 pub(crate) struct RecoveryCode(SecretValue);
 
 impl RecoveryCode {
     /// A new random code.
     pub(crate) fn make() -> Result<Self> {
-        make_secret().map(Self)
-    }
-
-    /// A code as somebody types it: in either case, with any spaces and hyphens, O for 0, I and L for 1.
-    ///
-    /// # Errors
-    /// `wrong_credentials` where it is none, or mistyped.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
-        let mut bytes = SecretBuf::with_capacity(SECRET + SUM);
-        let (mut held, mut bits, mut letters) = (0_u32, 0, 0);
-        for letter in text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'-') {
-            held = (held << 5) | value(*letter).ok_or_else(mistyped)?;
-            (bits, letters) = (bits + 5, letters + 1);
-            if letters > LENGTH {
-                return Err(mistyped());
-            }
-            if bits >= 8 {
-                bits -= 8;
-                bytes.push(u8::try_from(held >> bits).map_err(|_| mistyped())?);
-                held &= (1 << bits) - 1;
-            }
-        }
-        if letters != LENGTH || held != 0 || bytes.as_slice()[SECRET..] != checksum(&bytes.as_slice()[..SECRET]) {
-            return Err(mistyped());
-        }
-        bytes.truncate(SECRET);
+        let mut bytes = SecretBuf::zeroed(BYTES);
+        fill_random(bytes.as_mut_slice())?;
         Ok(Self(bytes.into_value()))
     }
 
-    /// The code, for the terminal.
+    /// Reads a code as a human types it: in any case, with or without dashes and spaces, O for 0, I and L for 1.
+    ///
+    /// # Errors
+    /// `wrong_credentials` where it is none, or was mistyped.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
+        let wrong = || {
+            Error::new(ErrorCode::WrongCredentials, "this is no recovery code, or it was mistyped")
+                .with_hint("nine groups of four letters and digits, as they were shown at the first login")
+        };
+        let mut digits = SecretBuf::with_capacity(DIGITS + CHECK);
+        for byte in text.iter().filter(|byte| !byte.is_ascii_whitespace() && **byte != b'-') {
+            if digits.len() == DIGITS + CHECK {
+                return Err(wrong());
+            }
+            digits.push(digit(*byte).ok_or_else(wrong)?);
+        }
+        let (code, check) = digits.as_slice().split_at_checked(DIGITS).ok_or_else(wrong)?;
+        let mut bytes = SecretBuf::zeroed(BYTES);
+        for (eight, five) in code.chunks_exact(8).zip(bytes.as_mut_slice().chunks_exact_mut(5)) {
+            let number = eight.iter().fold(0u64, |number, digit| number << 5 | u64::from(*digit));
+            five.copy_from_slice(&number.to_be_bytes()[3..]);
+        }
+        if check != check_of(bytes.as_slice()) {
+            return Err(wrong());
+        }
+        Ok(Self(bytes.into_value()))
+    }
+
+    /// The code, as it is shown once.
     pub(crate) fn text(&self) -> SecretBuf {
-        let mut bytes = SecretBuf::with_capacity(SECRET + SUM);
-        bytes.extend(self.bytes());
-        bytes.extend(&checksum(self.bytes()));
-        let bytes = bytes.as_slice();
-        let mut text = SecretBuf::with_capacity(LENGTH + LENGTH / GROUP);
-        for number in 0..LENGTH {
-            if number > 0 && number % GROUP == 0 {
+        let mut text = SecretBuf::with_capacity(DIGITS + CHECK + 8);
+        let mut count = 0;
+        let mut put = |digit: u8| {
+            if count > 0 && count % 4 == 0 {
                 text.push(b'-');
             }
-            let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8) & 1));
-            text.push(LETTERS[(0..5).fold(0, |letter, next| letter << 1 | bit(number * 5 + next))]);
+            text.push(LETTERS[usize::from(digit)]);
+            count += 1;
+        };
+        // EXPOSE: the code is shown to the human it is for.
+        for five in self.0.expose().chunks_exact(5) {
+            let number = five.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+            (0..8).rev().for_each(|at| put(u8::try_from(number >> (5 * at) & 31).expect("five bits")));
         }
+        // EXPOSE: the check is made of the code.
+        check_of(self.0.expose()).into_iter().for_each(put);
         text
     }
 
-    /// What seals the account's keys.
-    pub(super) fn sealing(&self, account: &Uuid) -> Result<SubKey> {
-        self.derive("seal", account)
+    /// The key that the account's keys are sealed under.
+    pub(super) fn sealing(&self) -> Result<SubKey> {
+        self.derive("sealing")
     }
 
-    /// What proves to the server that the code is known; its public half is all that the server has.
-    pub(crate) fn signing(&self, account: &Uuid) -> Result<SigningKey> {
-        self.derive("sign", account).map(|seed| SigningKey::from_derived(&seed))
+    /// What the server knows the code by.
+    pub(crate) fn public(&self) -> Result<PublicKey> {
+        Ok(DeviceKey::from_bytes(self.derive("signing")?.bytes())?.public())
     }
 
-    /// The public half, for the server.
-    pub(crate) fn public(&self, account: &Uuid) -> Result<PublicKey> {
-        self.signing(account).map(|key| key.public())
+    fn derive(&self, purpose: &'static str) -> Result<SubKey> {
+        let info = Binding::new("agentsecrets/recovery/1").field(purpose.as_bytes());
+        // EXPOSE: the keys are derived from the code.
+        SubKey::expand(self.0.expose(), &info)
     }
 
-    /// Signs what asks for another password.
-    pub(crate) fn sign(&self, account: &Uuid, message: &[u8]) -> Result<Signature> {
-        self.signing(account).map(|key| key.sign(message))
-    }
-
-    fn derive(&self, purpose: &str, account: &Uuid) -> Result<SubKey> {
-        let info = Binding::new("agentsecrets/recovery/1").field(purpose.as_bytes()).field(account.as_bytes());
-        SubKey::expand(self.bytes(), &info)
-    }
-
-    fn bytes(&self) -> &[u8] {
-        // EXPOSE: the code is shown to its owner, or keys are derived from it.
-        self.0.expose()
+    /// Proves that the code is known.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Signature> {
+        Ok(DeviceKey::from_bytes(self.derive("signing")?.bytes())?.sign(message))
     }
 }
 
-fn checksum(secret: &[u8]) -> [u8; SUM] {
-    let mut digest = Sha256::new();
-    digest.update(b"agentsecrets/recovery-sum/1");
-    digest.update(secret);
-    let digest = digest.finalize();
-    [digest[0], digest[1]]
-}
-
-fn value(letter: u8) -> Option<u32> {
-    let letter = match letter.to_ascii_uppercase() {
+fn digit(byte: u8) -> Option<u8> {
+    let byte = match byte.to_ascii_uppercase() {
         b'O' => b'0',
         b'I' | b'L' => b'1',
-        other => other,
+        byte => byte,
     };
-    LETTERS.iter().position(|known| *known == letter).and_then(|at| u32::try_from(at).ok())
+    LETTERS.iter().position(|letter| *letter == byte).and_then(|at| u8::try_from(at).ok())
 }
 
-fn mistyped() -> Error {
-    Error::new(ErrorCode::WrongCredentials, "the recovery code is mistyped: it has 55 letters and digits")
+/// Twenty bits of a digest, so that a mistyped letter is told from a wrong code.
+fn check_of(code: &[u8]) -> [u8; CHECK] {
+    let digest = Sha256::digest([b"agentsecrets/recovery-check/1", code].concat());
+    std::array::from_fn(|at| digest[at] & 31)
 }
 
 #[cfg(test)]
@@ -128,44 +119,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_reads_as_it_is_written_by_hand() {
+    fn a_code_reads_as_it_is_typed_and_a_mistyped_letter_is_said() {
         let code = RecoveryCode::make().expect("random");
-        let text = String::from_utf8(code.text().as_slice().to_vec()).expect("letters");
-        assert_eq!(text.len(), 55 + 10);
-        let spaced = text.replace('-', " \n");
-        let alike = text.to_lowercase().replace('0', "o").replace('1', "l");
-        for typed in [text.clone(), text.to_lowercase(), text.replace('-', ""), spaced, alike] {
-            assert_eq!(RecoveryCode::parse(typed.as_bytes()).expect("a code").bytes(), code.bytes());
+        let text = code.text();
+        let shown = String::from_utf8(text.as_slice().to_vec()).expect("text");
+        assert_eq!((shown.len(), shown.split('-').count()), (44, 9));
+        let public = |code: &RecoveryCode| code.public().expect("derived");
+        for typed in [shown.clone(), shown.to_lowercase().replace('-', " "), shown.replace('-', "").replace('0', "o")] {
+            assert_eq!(public(&RecoveryCode::parse(typed.as_bytes()).expect("a code")), public(&code));
         }
-        for wrong in [&text[1..], &text[..64], "", "U", &format!("{text}0")] {
-            assert_eq!(
-                RecoveryCode::parse(wrong.as_bytes()).err().expect("no code").code(),
-                ErrorCode::WrongCredentials
-            );
+        for at in (0..shown.len()).filter(|at| shown.as_bytes()[*at] != b'-') {
+            let mut typed = shown.clone().into_bytes();
+            typed[at] = if typed[at] == b'7' { b'8' } else { b'7' };
+            // One in a million is found by nobody, and this is not one of them.
+            assert!(RecoveryCode::parse(&typed).is_err(), "letter {at}");
         }
-    }
-
-    #[test]
-    fn a_mistyped_letter_is_found() {
-        let text = RecoveryCode::make().expect("random").text().as_slice().to_vec();
-        let mut taken = 0;
-        for at in (0..text.len()).filter(|at| text[*at] != b'-') {
-            let mut typed = text.clone();
-            let next = LETTERS.iter().position(|letter| *letter == text[at]).expect("a letter");
-            typed[at] = LETTERS[(next + 1) % 32];
-            taken += usize::from(RecoveryCode::parse(&typed).is_ok());
+        for wrong in [&b""[..], b"AAAA", &shown.as_bytes()[..40], &[shown.as_bytes(), b"A"].concat(), b"\xff\xff"] {
+            assert!(RecoveryCode::parse(wrong).is_err());
         }
-        // One in 65,536 goes unnoticed by two bytes of a checksum; such a code opens nothing.
-        assert!(taken <= 1);
-    }
-
-    #[test]
-    fn accounts_and_uses_have_keys_of_their_own() {
-        let code = RecoveryCode::make().expect("random");
-        let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let key = |account| *code.sealing(account).expect("derived").bytes();
-        assert_ne!(key(&one), key(&other));
-        assert_ne!(code.public(&one).expect("derived"), code.public(&other).expect("derived"));
-        assert_ne!(code.signing(&one).expect("derived").bytes(), &key(&one));
     }
 }

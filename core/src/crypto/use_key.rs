@@ -97,7 +97,9 @@ pub(crate) enum Purpose {
     DenyOverlay,
     /// Authenticating how much of each limit is used.
     Limits,
-    /// Sealing a device's own keys, those of epochs, and the session.
+    /// Sealing the policies of shared workspaces, as they were verified.
+    Shared,
+    /// Sealing the keys of an account and its device, and what is known of each shared workspace.
     Account,
 }
 
@@ -109,15 +111,27 @@ impl Purpose {
             Self::Pin => "pin",
             Self::DenyOverlay => "deny-overlay",
             Self::Limits => "limits",
+            Self::Shared => "shared",
             Self::Account => "account",
         }
     }
 }
 
-/// A derived key of one purpose: 32 bytes in guarded memory.
+/// A key of one purpose, derived or drawn: 32 bytes in guarded memory.
 pub(crate) struct SubKey(SecretValue);
 
 impl SubKey {
+    /// The key of 32 bytes.
+    ///
+    /// # Errors
+    /// `store_corrupted` where they are not 32.
+    pub(super) fn of(bytes: SecretValue) -> Result<Self> {
+        if bytes.len() == KEY {
+            return Ok(Self(bytes));
+        }
+        Err(Error::new(ErrorCode::StoreCorrupted, "a key is not 32 bytes long"))
+    }
+
     /// HKDF-SHA-256 (RFC 5869) without salt.
     pub(super) fn expand(key: &[u8], info: &Binding) -> Result<Self> {
         let mut bytes = SecretBuf::zeroed(KEY);
@@ -125,11 +139,6 @@ impl SubKey {
             .expand(info.as_bytes(), bytes.as_mut_slice())
             .map_err(|_| Error::new(ErrorCode::Internal, "a key cannot be derived"))?;
         Ok(Self(bytes.into_value()))
-    }
-
-    /// A derived key that came from elsewhere, of 32 bytes.
-    pub(super) fn copy_from(bytes: &[u8; KEY]) -> Self {
-        Self(SecretValue::copy_from(bytes))
     }
 
     /// The key's bytes, for a cipher or MAC.
@@ -163,9 +172,16 @@ mod tests {
     fn purposes_and_homes_have_keys_of_their_own() {
         let key = UseKey::make().expect("random");
         let mut derived = Vec::new();
-        for purpose in
-            [Purpose::Records, Purpose::Index, Purpose::Pin, Purpose::DenyOverlay, Purpose::Limits, Purpose::Account]
-        {
+        let purposes = [
+            Purpose::Records,
+            Purpose::Index,
+            Purpose::Pin,
+            Purpose::DenyOverlay,
+            Purpose::Limits,
+            Purpose::Shared,
+            Purpose::Account,
+        ];
+        for purpose in purposes {
             for home in [&b"one"[..], b"two"] {
                 derived.push(*key.derive(purpose, home).expect("derived").bytes());
             }

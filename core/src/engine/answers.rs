@@ -1,5 +1,7 @@
 //! What is asked besides calls. Nothing here loosens a limit.
 
+mod sharing;
+
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -22,6 +24,9 @@ use crate::store::{HomeLock, Listed};
 impl Engine {
     /// Answers a question.
     pub(crate) async fn ask(self: &Arc<Self>, question: &Question) -> Result<Value> {
+        if let Some(answer) = self.of_sharing(question).await {
+            return answer;
+        }
         let (engine, question) = (Arc::clone(self), question.clone());
         in_background(move || engine.answer(&question)).await
     }
@@ -33,10 +38,7 @@ impl Engine {
             Ask::Secrets => json(&self.listing(selection)?),
             Ask::Check { names } => json(&self.check(selection, names)?),
             Ask::Grants { name } => json(&self.grants(selection, name.as_ref())?),
-            Ask::Allowlist => {
-                let list = &self.loaded()?.document.allowlist;
-                json(&list.as_ref().map(|rules| rules.iter().map(ToString::to_string).collect::<Vec<_>>()))
-            }
+            Ask::Allowlist => json(&self.allowlist(selection)?),
             Ask::Environments => json(&self.environments(&self.place(selection)?)?),
             Ask::Projects => json(&self.projects(selection)?),
             Ask::UseEnvironment { environment } => json(&self.use_environment(selection, environment)?),
@@ -54,6 +56,19 @@ impl Engine {
             Ask::Logs { query } => json(&crate::audit::list(&self.home.audit(), query)?),
             Ask::Shares => json(&self.shares()?),
             Ask::StopShare { path } => json(&self.stop_share(selection, path)?),
+            Ask::Workspaces => json(&self.workspaces(selection)?),
+            Ask::UseWorkspace { workspace } => json(&self.use_workspace(workspace)?),
+            Ask::SyncStatus => json(&self.sync_status(selection)?),
+            Ask::WorkspaceLog => json(&self.workspace_log(selection)?),
+            // Asked of the server too, and answered before.
+            Ask::Diff { .. }
+            | Ask::Pull { .. }
+            | Ask::Push { .. }
+            | Ask::Members
+            | Ask::Append { .. }
+            | Ask::Follow
+            | Ask::Leave
+            | Ask::History { .. } => Err(Error::new(ErrorCode::Internal, "this is answered elsewhere")),
         }
     }
 
@@ -211,7 +226,8 @@ impl Engine {
     /// Chooses among the linked, in a directory that a human has linked once; anything else is the owner's act.
     fn use_project(&self, selection: &Selection, name: &Label) -> Result<()> {
         let loaded = self.loaded()?;
-        let project = super::place::named(&loaded.document, name)?;
+        let workspace = super::place::workspace_in_use(&loaded.document, selection, &loaded.state)?;
+        let project = super::place::named(&loaded.document, workspace, name)?;
         let directory = selection.proposal.as_ref().map(|proposal| &proposal.directory);
         let linked = directory.filter(|directory| super::place::link(&loaded.document, directory).is_some());
         let directory = linked.ok_or_else(|| super::place::not_linked(name))?;
@@ -245,8 +261,12 @@ impl Engine {
         let targets = if parsed.is_empty() { vec![None] } else { parsed.into_iter().map(Some).collect() };
         let mut added = false;
         for rule in targets {
-            let entry =
-                DenyEntry { project: place.project_id, secret: name.clone(), rule, serial: loaded.document.serial };
+            let entry = DenyEntry {
+                project: place.project_id,
+                secret: name.clone(),
+                rule,
+                serial: loaded.document.serial_in(place.project_id),
+            };
             added |= overlay.deny(entry);
         }
         if added {

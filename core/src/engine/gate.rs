@@ -123,7 +123,19 @@ pub(super) fn is_for_guests(ask: &Ask) -> bool {
         | Ask::Decide { .. }
         | Ask::Copy { .. }
         | Ask::Shares
-        | Ask::StopShare { .. } => false,
+        | Ask::StopShare { .. }
+        | Ask::Workspaces
+        | Ask::UseWorkspace { .. }
+        | Ask::Diff { .. }
+        | Ask::Pull { .. }
+        | Ask::Push { .. }
+        | Ask::Members
+        | Ask::History { .. }
+        | Ask::Append { .. }
+        | Ask::WorkspaceLog
+        | Ask::Follow
+        | Ask::Leave
+        | Ask::SyncStatus => false,
     }
 }
 

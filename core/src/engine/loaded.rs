@@ -49,17 +49,23 @@ pub(super) struct Files {
     policy: PathBuf,
     deny: PathBuf,
     state: PathBuf,
+    shared: PathBuf,
 }
 
 impl Files {
     pub(super) fn of(home: &Home) -> Self {
-        Self { policy: home.file("policy.json"), deny: home.file("deny.json"), state: home.file(super::state::FILE) }
+        Self {
+            policy: home.file("policy.json"),
+            deny: home.file("deny.json"),
+            state: home.file(super::state::FILE),
+            shared: home.file(owner::SHARED_FILE),
+        }
     }
 }
 
 /// What a file system says of the policy's files; whoever replaces one changes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp([(u64, i64, i64, u64); 3]);
+struct Stamp([(u64, i64, i64, u64); 4]);
 
 impl Stamp {
     fn of(engine: &Engine) -> Self {
@@ -67,7 +73,8 @@ impl Stamp {
             path.symlink_metadata()
                 .map_or((0, 0, 0, 0), |found| (found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
         };
-        Self([of(&engine.files.policy), of(&engine.files.deny), of(&engine.files.state)])
+        let files = &engine.files;
+        Self([of(&files.policy), of(&files.deny), of(&files.state), of(&files.shared)])
     }
 }
 
@@ -106,6 +113,8 @@ impl Engine {
         let key = &self.opened()?.key;
         let document = owner::load_policy(&self.home, &self.config)?;
         owner::check_pin(&self.home, &self.config, key, &document)?;
+        let mut document = document.beside(owner::load_shared(&self.home, &self.config, key)?);
+        document.ownerless = !self.config.owner;
         let mut overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
         let mut unrecorded = overlay.has_lifted(&document.grants);
         if unrecorded && let Some(rest) = self.without_lifted(&document)? {

@@ -44,7 +44,7 @@ pub struct Engine {
 }
 
 pub(super) struct Opened {
-    pub(super) key: UseKey,
+    pub(super) key: Arc<UseKey>,
     pub(super) vault: Arc<Vault>,
     pub(super) counters: Arc<Counters>,
 }
@@ -171,6 +171,6 @@ impl Opened {
         let store = store::open(config.store, home.root(), config.id)?;
         let vault = Arc::new(Vault::open(home.root(), config.id, store, &key)?);
         let counters = Arc::new(Counters::new(home, config, &key)?);
-        Ok(Self { key, vault, counters })
+        Ok(Self { key: Arc::new(key), vault, counters })
     }
 }

@@ -7,24 +7,31 @@ use uuid::Uuid;
 use super::state::State;
 use crate::context::{DEFAULT_ENVIRONMENT, Place, Proposal, Selection};
 use crate::error::{Error, ErrorCode, Result};
-use crate::policy::{Document, Project};
+use crate::policy::{Document, Project, Workspace};
 use crate::secret_ref::Label;
 
 /// The place a selection means.
 ///
 /// # Errors
-/// `project_not_found`; `project_not_linked` for a project file the home has not linked to its directory, and for a
-/// project that is linked nowhere.
+/// `project_not_found`; `project_not_linked` for a project file the home has not linked to its
+/// directory, and for a project that is linked nowhere.
 pub(crate) fn find(document: &Document, selection: &Selection, state: &State) -> Result<Place> {
-    if let Some(workspace) = selection.workspace.as_ref().filter(|name| **name != document.workspace.name) {
-        return Err(Error::new(ErrorCode::ProjectNotFound, format!("this home has no workspace {workspace}")));
-    }
-    let project = match (&selection.project, &selection.proposal) {
-        (Some(name), _) => named(document, name)?,
-        (None, Some(proposal)) => proposed(document, proposal, state)?,
-        (None, None) => document
-            .project(document.default_project)
-            .ok_or_else(|| Error::new(ErrorCode::PolicyInvalid, "the policy's default project is missing"))?,
+    let only = selection.workspace.as_ref().map(|name| workspace_named(document, name)).transpose()?;
+    let workspace = workspace_in_use(document, selection, state)?;
+    let first = || {
+        document
+            .first_project_of(workspace.id)
+            .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("{} has no project", workspace.name)))
+    };
+    let proposal = selection.proposal.as_ref().filter(|_| !is_overruled(document, state));
+    let project = match (&selection.project, proposal) {
+        (Some(name), _) => named(document, workspace, name)?,
+        (None, Some(proposal)) => {
+            let project = proposed(document, proposal, state)?;
+            let elsewhere = only.is_some_and(|only| document.workspace_of(project.id) != only);
+            if elsewhere { first()? } else { project }
+        }
+        (None, None) => first()?,
     };
     let proposal = selection.proposal.as_ref().filter(|proposal| proposal.project == project.name);
     let environment = match &selection.environment {
@@ -34,18 +41,50 @@ pub(crate) fn find(document: &Document, selection: &Selection, state: &State) ->
             None => Label::parse(DEFAULT_ENVIRONMENT)?,
         },
     };
+    let workspace = document.workspace_of(project.id);
     Ok(Place {
-        workspace: document.workspace.name.clone(),
-        workspace_id: document.workspace.id,
+        workspace: workspace.name.clone(),
+        workspace_id: workspace.id,
         project: project.name.clone(),
         project_id: project.id,
         environment,
     })
 }
 
-pub(super) fn named<'d>(document: &'d Document, name: &Label) -> Result<&'d Project> {
+/// The workspace that a selection names, else the one that was chosen last, else the home's own.
+pub(super) fn workspace_in_use<'d>(
+    document: &'d Document,
+    selection: &Selection,
+    state: &State,
+) -> Result<&'d Workspace> {
+    match &selection.workspace {
+        Some(name) => workspace_named(document, name),
+        None => Ok(in_use(document, state).unwrap_or(&document.workspace)),
+    }
+}
+
+/// The workspace of this name.
+pub(super) fn workspace_named<'d>(document: &'d Document, name: &Label) -> Result<&'d Workspace> {
+    document
+        .workspace_named(name)
+        .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no workspace {name}")))
+}
+
+/// The workspace that was chosen last, where it is still one of this home.
+fn in_use<'d>(document: &'d Document, state: &State) -> Option<&'d Workspace> {
+    let chosen = state.workspace()?;
+    document.workspaces().find(|workspace| workspace.id == chosen)
+}
+
+/// Whether the chosen workspace counts in every directory: on a machine without an owner nobody links another.
+fn is_overruled(document: &Document, state: &State) -> bool {
+    document.ownerless && in_use(document, state).is_some_and(|chosen| chosen.id != document.workspace.id)
+}
+
+/// A linked project of a workspace.
+pub(super) fn named<'d>(document: &'d Document, workspace: &Workspace, name: &Label) -> Result<&'d Project> {
     let project = document
-        .project_named(name)
+        .project_in(workspace.id, name)
         .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no project {name}")))?;
     if document.is_linked(project.id) { Ok(project) } else { Err(not_linked(name)) }
 }

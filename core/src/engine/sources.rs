@@ -79,7 +79,8 @@ impl Engine {
             let message = format!("{name} is linked to another manager, whose command only a broker runs");
             return Err(Error::new(ErrorCode::NeedsBroker, message).at(Stage::Resolve));
         }
-        let at = store::Place { workspace: document.workspace.id, project, environment: environment.clone() };
+        let at =
+            store::Place { workspace: document.workspace_of(project).id, project, environment: environment.clone() };
         let (running, needles, name) = (Arc::clone(&self.running), Arc::clone(&self.needles), name.clone());
         let question = self.question(source);
         let ask = {

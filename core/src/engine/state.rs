@@ -14,13 +14,15 @@ use crate::store::{HomeLock, atomic};
 pub(super) const FILE: &str = "state.json";
 const MAX_STATE: u64 = 1 << 20;
 
-/// The environment in use, by project, and the project in use, by directory.
+/// The environment in use, by project, the project in use, by directory, and the workspace in use.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct State {
     #[serde(default)]
     environments: BTreeMap<Uuid, Label>,
     #[serde(default)]
     projects: BTreeMap<PathBuf, Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workspace: Option<Uuid>,
 }
 
 impl State {
@@ -36,6 +38,15 @@ impl State {
 
     pub(crate) fn project(&self, directory: &Path) -> Option<Uuid> {
         self.projects.get(directory).copied()
+    }
+
+    pub(crate) fn workspace(&self) -> Option<Uuid> {
+        self.workspace
+    }
+
+    /// Remembers the workspace in use.
+    pub(crate) fn choose_workspace(home: &Home, workspace: Uuid) -> Result<()> {
+        Self::remember(home, |state| state.workspace = Some(workspace))
     }
 
     /// Remembers an environment.

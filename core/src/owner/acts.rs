@@ -202,6 +202,18 @@ impl Allow {
         self.terms(Timestamp::now()).map(|_| ())
     }
 
+    /// The grants for a project of a shared workspace, where no agent of one home is known.
+    pub(super) fn grants(&self, project: uuid::Uuid, now: Timestamp) -> Result<Vec<Grant>> {
+        if self.agent.is_some() {
+            return Err(Error::new(
+                ErrorCode::InvalidCall,
+                "an agent is registered in one home, and a shared grant is for every member",
+            )
+            .with_hint("leave --agent out, or grant it in a project of your own"));
+        }
+        self.terms(now)?.into_iter().map(|terms| Grant::new(project, self.name.clone(), terms, now)).collect()
+    }
+
     fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
         let project = id_of(document, &self.project)?;
         let agent = self.agent.as_ref().map(|name| document.agent(project, name).map(Bound::from)).transpose()?;
@@ -268,6 +280,15 @@ pub struct Trusted {
 pub fn trusted(home: &Home) -> Result<Vec<Trusted>> {
     let document = policy_file::load(home, &home.config()?)?;
     Ok(document.trust.into_iter().map(|root| Trusted { id: root.id, subject: root.subject }).collect())
+}
+
+/// The same certificates, in PEM.
+///
+/// # Errors
+/// Those of [`trusted`].
+pub(crate) fn trusted_roots(home: &Home) -> Result<Vec<String>> {
+    let document = policy_file::load(home, &home.config()?)?;
+    Ok(document.trust.into_iter().map(|root| root.pem).collect())
 }
 
 /// The certificates of a PEM text.

@@ -3,6 +3,7 @@
 //! Nothing here is reached by a call. The command line forks a child for each of these acts, and the child alone reads
 //! the passphrase; neither it nor a key it opens crosses a socket or enters another process.
 
+mod account;
 mod acts;
 mod allow_door;
 mod allowlist_act;
@@ -26,9 +27,11 @@ mod process;
 mod prompt;
 mod restore;
 mod share_act;
+mod shared_file;
 mod signer;
 mod token;
 
+pub use account::{ChainAct, MachinePlace, SharedAct};
 pub use acts::{Allow, PolicyAct, Trusted, trusted};
 pub use allow_door::AllowDoor;
 pub use allowlist_act::{AllowlistChange, allowlist};
@@ -46,6 +49,8 @@ pub use share_act::{NewShare, SystemSocket, system_socket};
 pub use signer::{Agreed, Owner};
 pub use token::{NewToken, TokenSink};
 
+pub(crate) use account::{Invitation, entry_after, open_request};
+pub(crate) use acts::trusted_roots;
 pub(crate) use approval::verify_decision;
 pub(crate) use copy::verify_copy;
 pub(crate) use counter_file::{CounterFile, Counts};
@@ -54,4 +59,5 @@ pub(crate) use egress_act::egress_of;
 pub(crate) use keys::{locked, open_use_key};
 pub(crate) use policy_file::{check_pin, load as load_policy};
 pub(crate) use prompt::process_tree;
+pub(crate) use shared_file::{SHARED_FILE, load_shared, save_shared};
 pub(crate) use signer::verify_act;

@@ -1,10 +1,13 @@
 //! The owner's child: it alone reads the passphrase, opens the owner key and signs.
 
+use std::cell::OnceCell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::account;
 use super::acts::PolicyAct;
 use super::process::{Child, Parent, fork};
 use super::prompt::{PassphraseSource, asking_tree, say};
@@ -12,9 +15,9 @@ use super::token::{NewToken, TokenSink};
 use super::{keys, policy_file};
 use crate::audit::{Anchor, Verdict};
 use crate::control::{Act, ActKind, CopyAct, Decision, SignedAct, SignedDecision};
-use crate::crypto::OwnerKey;
+use crate::crypto::{InviteCode, OwnerKey, UseKey};
 use crate::error::{Error, ErrorCode, Result};
-use crate::home::{Home, HomeConfig};
+use crate::home::{Home, HomeConfig, Unlock};
 use crate::store::HomeLock;
 
 const ACT_DOMAIN: &str = "agentsecrets/act/1";
@@ -25,7 +28,7 @@ pub struct Owner {
 }
 
 #[derive(Serialize, Deserialize)]
-enum Request {
+pub(super) enum Request {
     Change(Vec<PolicyAct>),
     Sign(Act),
     Copy(CopyAct),
@@ -33,16 +36,18 @@ enum Request {
     Issue(NewToken),
     Decide(Decision),
     Agree(String),
+    Account(account::Question),
 }
 
 #[derive(Serialize, Deserialize)]
-enum Reply {
+pub(super) enum Reply {
     Changed(Vec<String>),
     Signed(SignedAct),
     Verified(Box<Verdict>),
     Issued(String),
     Decided(SignedDecision),
     Agreed,
+    Account(account::Answer),
 }
 
 /// The owner read a sentence and gave the passphrase. Nothing but [`Owner::agree`] makes one.
@@ -63,6 +68,14 @@ impl Owner {
     /// # Errors
     /// Those of [`fork`](Self::fork).
     pub fn fork_keeping(home: &Home, source: PassphraseSource, sink: Option<&TokenSink>) -> Result<Self> {
+        Self::fork_with(home, source, &sink.map(TokenSink::descriptors).unwrap_or_default())
+    }
+
+    /// The same, with descriptors that codes and passwords come from or go to.
+    ///
+    /// # Errors
+    /// Those of [`fork`](Self::fork).
+    pub fn fork_with(home: &Home, source: PassphraseSource, keep: &[i32]) -> Result<Self> {
         let config = home.config()?;
         if !config.owner {
             return Err(Error::new(
@@ -71,9 +84,8 @@ impl Owner {
             ));
         }
         let home = home.clone();
-        let sink = sink.map(TokenSink::descriptors).unwrap_or_default();
-        let child = fork(&[source.descriptors(), sink].concat(), move |mut parent| {
-            Session { home, config, source, owner: None }.serve(&mut parent)
+        let child = fork(&[&source.descriptors(), keep].concat(), move |mut parent| {
+            Session::new(home, config, source).serve(&mut parent)
         })?;
         Ok(Self { child: Some(child) })
     }
@@ -155,7 +167,7 @@ impl Owner {
         }
     }
 
-    fn ask(&mut self, request: &Request) -> Result<Reply> {
+    pub(super) fn ask(&mut self, request: &Request) -> Result<Reply> {
         self.child.as_mut().ok_or_else(confused)?.ask(request)
     }
 }
@@ -169,14 +181,24 @@ impl Drop for Owner {
 }
 
 /// The child's side.
-struct Session {
-    home: Home,
-    config: HomeConfig,
+pub(super) struct Session {
+    pub(super) home: Home,
+    pub(super) config: HomeConfig,
     source: PassphraseSource,
     owner: Option<OwnerKey>,
+    use_key: OnceCell<UseKey>,
+    /// What is between two messages of a registration or login.
+    pub(super) pending: account::Pending,
+    /// The code that was read, until its workspace is joined.
+    pub(super) invitation: Option<InviteCode>,
 }
 
 impl Session {
+    fn new(home: Home, config: HomeConfig, source: PassphraseSource) -> Self {
+        let pending = account::Pending::default();
+        Self { home, config, source, owner: None, use_key: OnceCell::new(), pending, invitation: None }
+    }
+
     fn serve(mut self, parent: &mut Parent) {
         while let Ok(Some(request)) = parent.next::<Request>() {
             let reply = match request {
@@ -186,6 +208,7 @@ impl Session {
                 Request::Issue(new) => self.issue(&new).map(Reply::Issued),
                 Request::Decide(decision) => self.decide(&decision).map(Reply::Decided),
                 Request::Agree(says) => self.open(&[says]).map(|()| Reply::Agreed),
+                Request::Account(question) => self.account(question).map(Reply::Account),
                 Request::Verify(anchors) => self.verify(&anchors).map(|verdict| Reply::Verified(Box::new(verdict))),
             };
             if parent.say(reply).is_err() {
@@ -242,6 +265,8 @@ impl Session {
         let verb = match act.kind {
             ActKind::Overwrite => "gets a new value; the old one is lost",
             ActKind::Delete => "is deleted; its value is lost",
+            ActKind::Yield => "gets the value that the members have; the one changed here is lost",
+            ActKind::Push => "replaces, here as it is, what the members have",
         };
         self.open(&[format!("{} in {}/{} {verb}", names.join(", "), act.project, act.environment)])?;
         let text = serde_json::to_string(act).map_err(|_| confused())?;
@@ -261,7 +286,7 @@ impl Session {
     }
 
     /// Says what becomes possible and who asks, then reads the passphrase, once in the life of the command.
-    fn open(&mut self, sentences: &[String]) -> Result<()> {
+    pub(super) fn open(&mut self, sentences: &[String]) -> Result<()> {
         if self.owner.is_some() {
             return Ok(());
         }
@@ -279,14 +304,27 @@ impl Session {
                 }
                 opened => {
                     self.owner = Some(opened?);
+                    if self.config.unlock == Unlock::Passphrase {
+                        let key = keys::open_with_passphrase(&self.home, &self.config, &passphrase)?;
+                        let _ = self.use_key.set(key);
+                    }
                     return Ok(());
                 }
             }
         }
     }
 
-    fn opened(&self) -> Result<&OwnerKey> {
+    pub(super) fn opened(&self) -> Result<&OwnerKey> {
         self.owner.as_ref().ok_or_else(confused)
+    }
+
+    /// The use key, from its place where that is not under the passphrase that was given.
+    pub(super) fn use_key(&self) -> Result<&UseKey> {
+        if let Some(key) = self.use_key.get() {
+            return Ok(key);
+        }
+        let key = keys::open_use_key(&self.config, None)?;
+        Ok(self.use_key.get_or_init(|| key))
     }
 }
 
@@ -304,6 +342,6 @@ pub(crate) fn verify_act(config: &HomeConfig, signed: &SignedAct) -> Result<Act>
     if act.home == config.id { Ok(act) } else { Err(refused()) }
 }
 
-fn confused() -> Error {
+pub(super) fn confused() -> Error {
     Error::new(ErrorCode::Internal, "the owner's child gave another answer than was asked for")
 }

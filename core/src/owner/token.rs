@@ -78,6 +78,11 @@ impl TokenSink {
         }
     }
 
+    /// Writes another text that is shown once.
+    pub(super) fn deliver_text(&self, mut place: File, text: &[u8]) -> Result<()> {
+        place.write_all(text).and_then(|()| place.write_all(b"\n")).map_err(|why| undelivered(&why))
+    }
+
     /// Writes the token.
     pub(super) fn deliver(&self, mut place: File, token: &AgentToken) -> Result<()> {
         let line = match self {

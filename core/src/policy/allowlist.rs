@@ -1,6 +1,9 @@
 //! The workspace allowlist: the coarser gate that every call passes, whatever was granted to its secrets.
 
+use uuid::Uuid;
+
 use super::change::Change;
+use super::check::{Asked, Permitted, Policy};
 use super::document::Document;
 use super::rule::Rule;
 use crate::error::{Error, ErrorCode, Result};
@@ -42,5 +45,35 @@ impl Document {
             Some(_) => Change::made("Secrets may go wherever they are granted: the workspace allowlist is taken away"),
             None => Change::none("The workspace has no allowlist"),
         }
+    }
+}
+
+impl Policy {
+    /// Refuses a destination that the home's list, or that of a workspace whose secrets go there, does not name.
+    pub(super) fn check_allowlists(&self, asked: &Asked<'_>, workspaces: impl Iterator<Item = Uuid>) -> Result<()> {
+        let shared = workspaces.filter_map(|workspace| self.shared.get(&workspace));
+        let closed = |rules: &&Vec<Rule>| !rules.iter().any(|rule| rule.covers(asked.url));
+        match self.allowlist.iter().chain(shared).find(closed) {
+            Some(_) => {
+                let origin = asked.url.origin();
+                let message = format!("the workspace allowlist does not name {origin}");
+                Err(Error::new(ErrorCode::DestinationNotAllowed, message)
+                    .with_hint(format!("agentsecrets workspace allowlist add {}", Rule::of(origin).short())))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// A call without a name goes to the allowlist's origins only: the broker is no open way out.
+    pub(super) fn check_bare(&self, asked: &Asked<'_>) -> Result<Permitted> {
+        let workspace = self.workspace_of(asked.project);
+        let lists = || self.allowlist.iter().chain(self.shared.get(&workspace));
+        let allowed = lists().flatten().find(|rule| rule.covers(asked.url));
+        let rule = allowed.ok_or_else(|| {
+            Error::new(ErrorCode::NothingToInject, "the call names no secret")
+                .with_hint("name the secret and its place, as in --bearer NAME; plain requests need no AgentSecrets")
+        })?;
+        self.check_allowlists(asked, std::iter::once(workspace))?;
+        Ok(Permitted::bare(asked, rule))
     }
 }

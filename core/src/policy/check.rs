@@ -8,13 +8,14 @@ use uuid::Uuid;
 
 use super::agent::{Agent, stranger};
 use super::deny::DenyOverlay;
-use super::document::Document;
+use super::document::{Document, Project};
 use super::grant::Grant;
 use super::header;
 use super::path::{PathPattern, ambiguity};
 use super::reach::{Reach, is_in, reach};
 use super::refusal::Wanted;
 use super::rule::Rule;
+use super::shared::Beside;
 use super::slot::Slot;
 use crate::call::Injection;
 use crate::error::{Error, ErrorCode, Result};
@@ -48,18 +49,25 @@ pub(crate) struct Asked<'a> {
 /// What the owner granted minus what was denied: built once, asked by every call.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    workspace: Label,
-    projects: HashMap<Label, Place>,
+    pub(super) workspaces: HashMap<Label, Uuid>,
+    /// By workspace and name.
+    pub(super) projects: HashMap<(Uuid, Label), Place>,
+    /// The workspace of each project.
+    pub(super) homes: HashMap<Uuid, Uuid>,
     secrets: HashMap<Uuid, HashMap<SecretName, Entry>>,
-    allowlist: Option<Vec<Rule>>,
+    /// The home's own, which every call passes.
+    pub(super) allowlist: Option<Vec<Rule>>,
+    /// Those of shared workspaces, which calls with their secrets pass too.
+    pub(super) shared: HashMap<Uuid, Vec<Rule>>,
     /// The projects that have registered agents.
     guarded: HashSet<Uuid>,
 }
 
+/// A project, and whether a human chose it for anything here.
 #[derive(Debug)]
-struct Place {
-    id: Uuid,
-    linked: bool,
+pub(super) struct Place {
+    pub(super) id: Uuid,
+    pub(super) linked: bool,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +95,8 @@ pub(crate) struct Permitted {
 /// One injection as it was checked: what is resolved is what was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Checked {
+    /// The workspace that the project is in.
+    pub(crate) workspace: Uuid,
     /// The project that holds the secret.
     pub(crate) project: Uuid,
     /// The environment.
@@ -98,6 +108,18 @@ pub(crate) struct Checked {
 }
 
 impl Permitted {
+    /// A call without a name, to where a rule of the allowlist lets it go.
+    pub(super) fn bare(asked: &Asked<'_>, rule: &Rule) -> Self {
+        Self {
+            url: asked.url.clone(),
+            scope: rule.scope(false),
+            path: rule.path().cloned(),
+            agent: asked.agent.map(|agent| agent.name.clone()),
+            approval: false,
+            checked: Vec::new(),
+        }
+    }
+
     /// The URL that was asked about, and the only one the values may go to.
     pub(crate) fn url(&self) -> &SafeUrl {
         &self.url
@@ -144,12 +166,17 @@ impl Policy {
                 Some(_) => {}
             }
         }
+        let workspace = |project| document.workspace_of(project).id;
         let place = |id| Place { id, linked: document.is_linked(id) };
+        let named = |project: &Project| ((workspace(project.id), project.name.clone()), place(project.id));
+        let binding = |beside: &Beside| Some((beside.workspace.id, beside.allowlist.clone()?));
         Self {
-            workspace: document.workspace.name.clone(),
-            projects: document.projects.iter().map(|project| (project.name.clone(), place(project.id))).collect(),
+            workspaces: document.workspaces().map(|workspace| (workspace.name.clone(), workspace.id)).collect(),
+            projects: document.projects.iter().map(named).collect(),
+            homes: document.projects.iter().map(|project| (project.id, workspace(project.id))).collect(),
             secrets,
             allowlist: document.allowlist.clone(),
+            shared: document.shared.iter().filter_map(binding).collect(),
             guarded: document.agents.iter().map(|agent| agent.project).collect(),
         }
     }
@@ -187,7 +214,8 @@ impl Policy {
             permitted.path = permitted.path.or_else(|| rule.path().cloned());
             permitted.checked.push(wanted.checked(rule));
         }
-        self.check_allowlist(asked)?;
+        let of = permitted.checked.iter().map(|checked| checked.workspace);
+        self.check_allowlists(asked, of.chain([self.workspace_of(asked.project)]))?;
         Ok(permitted)
     }
 
@@ -232,45 +260,13 @@ impl Policy {
     }
 
     /// A token counts in the project its agent is registered in; where agents are registered, nobody else calls.
-    fn check_agent(&self, asked: &Asked<'_>, project: Uuid, name: &Label) -> Result<()> {
+    pub(super) fn check_agent(&self, asked: &Asked<'_>, project: Uuid, name: &Label) -> Result<()> {
         let free = !self.guarded.contains(&project);
         match asked.agent {
             Some(agent) if agent.project == project || (free && project != asked.project) => Ok(()),
             None if free => Ok(()),
             agent => Err(stranger(name, agent)),
         }
-    }
-
-    /// Where a name, perhaps scoped, is looked up.
-    fn wanted<'a>(
-        &self,
-        asked: &'a Asked<'a>,
-        injection: &'a Injection,
-        doubt: Option<&'static str>,
-    ) -> Result<Wanted<'a>> {
-        let scope = injection.secret.scope();
-        if scope.workspace.as_ref().is_some_and(|name| *name != self.workspace) {
-            return Err(Error::new(
-                ErrorCode::ProjectNotFound,
-                format!("this home has the workspace {}", self.workspace),
-            ));
-        }
-        let project = match &scope.project {
-            Some(name) if name != asked.project_name => match self.projects.get(name) {
-                Some(place) if place.linked => {
-                    self.check_agent(asked, place.id, name)?;
-                    place.id
-                }
-                Some(_) => {
-                    return Err(Error::new(ErrorCode::ProjectNotLinked, format!("no directory is linked to {name}"))
-                        .with_hint(format!("agentsecrets project use {name}")));
-                }
-                None => return Err(Error::new(ErrorCode::ProjectNotFound, format!("this home has no project {name}"))),
-            },
-            _ => asked.project,
-        };
-        let environment = scope.environment.as_ref().unwrap_or(asked.environment);
-        Ok(Wanted { asked, project, environment, injection, doubt })
     }
 
     /// The grants that permit the injection, at least one.
@@ -297,35 +293,6 @@ impl Policy {
             }
         }
         if matching.is_empty() { Err(wanted.refused(closest.0, closest.1)) } else { Ok(matching) }
-    }
-
-    fn check_allowlist(&self, asked: &Asked<'_>) -> Result<()> {
-        match &self.allowlist {
-            Some(rules) if !rules.iter().any(|rule| rule.covers(asked.url)) => {
-                let origin = asked.url.origin();
-                let message = format!("the workspace allowlist does not name {origin}");
-                Err(Error::new(ErrorCode::DestinationNotAllowed, message)
-                    .with_hint(format!("agentsecrets workspace allowlist add {}", Rule::of(origin).short())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A call without a name goes to the allowlist's origins only: the broker is no open way out.
-    fn check_bare(&self, asked: &Asked<'_>) -> Result<Permitted> {
-        let allowed = self.allowlist.iter().flatten().find(|rule| rule.covers(asked.url));
-        let rule = allowed.ok_or_else(|| {
-            Error::new(ErrorCode::NothingToInject, "the call names no secret")
-                .with_hint("name the secret and its place, as in --bearer NAME; plain requests need no AgentSecrets")
-        })?;
-        Ok(Permitted {
-            url: asked.url.clone(),
-            scope: rule.scope(false),
-            path: rule.path().cloned(),
-            agent: asked.agent.map(|agent| agent.name.clone()),
-            approval: false,
-            checked: Vec::new(),
-        })
     }
 }
 

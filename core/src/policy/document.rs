@@ -13,6 +13,7 @@ use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
 use super::share::Share;
+use super::shared::Beside;
 use super::source::Source;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
@@ -66,6 +67,12 @@ pub(crate) struct Document {
     /// At which sockets others than the home's user may ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shares: Vec<Share>,
+    /// The shared workspaces whose projects and grants are among these; never signed with them.
+    #[serde(skip)]
+    pub(crate) shared: Vec<Beside>,
+    /// Whether the home has no owner, who could link anything.
+    #[serde(skip)]
+    pub(crate) ownerless: bool,
 }
 
 /// A workspace.
@@ -153,6 +160,8 @@ impl Document {
             limits: Vec::new(),
             sources: Vec::new(),
             shares: Vec::new(),
+            shared: Vec::new(),
+            ownerless: false,
         }
     }
 
@@ -204,9 +213,12 @@ impl Document {
         self.project(directory.ancestors().find_map(link)?.project)
     }
 
-    /// Whether the project is the default one or linked to any directory, so that it may be chosen without asking.
+    /// Whether the project is the default one, linked to any directory, or of a workspace that a human joined, so that it
+    /// may be chosen without asking.
     pub(crate) fn is_linked(&self, project: Uuid) -> bool {
-        self.default_project == project || self.links.iter().any(|link| link.project == project)
+        self.default_project == project
+            || self.links.iter().any(|link| link.project == project)
+            || self.shared_with(project).is_some()
     }
 
     /// Every reference leads somewhere, every name is there once.

@@ -134,6 +134,11 @@ impl Grant {
         !slots.is_empty() && (self.terms.rule.path().is_some() || !slots.iter().any(Slot::in_body))
     }
 
+    /// Whether it means the same in every home: an agent is registered in one.
+    pub(super) fn is_portable(&self) -> bool {
+        self.terms.agent.is_none()
+    }
+
     /// Whether the grant has ended.
     pub(crate) fn expired(&self, now: Timestamp) -> bool {
         self.terms.expires.is_some_and(|end| end <= now)

@@ -26,7 +26,9 @@ mod path;
 mod reach;
 mod refusal;
 mod rule;
+mod scope;
 mod share;
+mod shared;
 mod slot;
 mod source;
 mod text;
@@ -43,6 +45,7 @@ pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use share::Share;
+pub(crate) use shared::{Joined, MachineEnvironment, SharedPolicy};
 pub(crate) use slot::Slot;
 pub(crate) use source::{Source, SourceTerms, parse_lifetime};
 

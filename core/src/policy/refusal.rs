@@ -19,6 +19,7 @@ use crate::send::address::{self, AddressScope};
 /// One injection of a call, and where its name is looked up.
 pub(super) struct Wanted<'a> {
     pub(super) asked: &'a Asked<'a>,
+    pub(super) workspace: Uuid,
     pub(super) project: Uuid,
     pub(super) environment: &'a Label,
     pub(super) injection: &'a Injection,
@@ -30,6 +31,7 @@ impl Wanted<'_> {
     /// The injection, permitted by `rule`.
     pub(super) fn checked(&self, rule: &Rule) -> Checked {
         Checked {
+            workspace: self.workspace,
             project: self.project,
             environment: self.environment.clone(),
             secret: self.secret().clone(),

@@ -59,7 +59,6 @@ impl Resolved {
 /// `secret_not_found`, `store_unavailable`, `store_corrupted`.
 pub(crate) async fn resolve(
     vault: &Arc<Vault>,
-    workspace: Uuid,
     permitted: Permitted,
     linked: Vec<Option<Arc<SecretValue>>>,
 ) -> Result<Resolved> {
@@ -70,7 +69,8 @@ pub(crate) async fn resolve(
             values.push(value);
             continue;
         }
-        let place = store::Place { workspace, project: checked.project, environment: checked.environment.clone() };
+        let (workspace, project) = (checked.workspace, checked.project);
+        let place = store::Place { workspace, project, environment: checked.environment.clone() };
         let value = match vault.in_memory(&place, &checked.secret)? {
             Some(value) => value,
             None => {

@@ -8,6 +8,7 @@ mod dial;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
 mod lanes;
+mod own;
 mod proxy;
 mod roots;
 mod upgrade;
@@ -25,6 +26,7 @@ use rustls::ClientConfig;
 pub(crate) use address::AddressScope;
 pub(crate) use decode::Decoder;
 pub(crate) use lanes::Place;
+pub(crate) use own::{OwnAnswer, OwnRequest};
 pub(crate) use proxy::{Credentials, Gateway};
 pub use roots::platform_bundle;
 pub(crate) use upgrade::RawSocket;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::base::Base;
 use super::{RecordId, atomic};
 use crate::crypto::binding::Binding;
 use crate::crypto::envelope;
@@ -48,6 +49,9 @@ pub(crate) struct Entry {
     /// Whether the value is shorter than is safe, on the owner's word.
     #[serde(rename = "w", default, skip_serializing_if = "is_false")]
     pub(crate) weak: bool,
+    /// What the members of a shared workspace have of it, as far as that was seen.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<Base>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
@@ -65,7 +69,13 @@ impl Entry {
             created: before.map_or(now, |entry| entry.created),
             updated: now,
             weak,
+            base: before.and_then(|entry| entry.base).map(Base::changed),
         }
+    }
+
+    /// The same value, with what the members of its workspace have.
+    pub(super) fn beside(self, base: Base) -> Self {
+        Self { base: Some(base), ..self }
     }
 
     /// When the name got its first value.
@@ -80,14 +90,18 @@ impl Entry {
 }
 
 type Names = BTreeMap<SecretName, Entry>;
+/// Workspace, project, environment.
+type Places<T> = BTreeMap<Uuid, BTreeMap<Uuid, BTreeMap<Label, T>>>;
 
 /// The index as it was read.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
     /// Counts up with every replacement.
     generation: u64,
-    /// Workspace, project, environment, name.
-    names: BTreeMap<Uuid, BTreeMap<Uuid, BTreeMap<Label, Names>>>,
+    names: Places<Names>,
+    /// Names that have no value any more and that the members of a shared workspace had, or have yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    gone: Places<BTreeMap<SecretName, Base>>,
 }
 
 impl Index {
@@ -163,7 +177,10 @@ impl Index {
     }
 
     /// Sets what it says of a name, and gives what it said before.
-    pub(super) fn put(&mut self, place: &Place, name: SecretName, entry: Entry) -> Option<Entry> {
+    pub(super) fn put(&mut self, place: &Place, name: SecretName, mut entry: Entry) -> Option<Entry> {
+        if let Some(base) = self.gone_in(place).and_then(|names| names.remove(&name)) {
+            entry.base.get_or_insert(base.changed());
+        }
         let projects = self.names.entry(place.workspace).or_default();
         let environments = projects.entry(place.project).or_default();
         environments.entry(place.environment.clone()).or_default().insert(name, entry)
@@ -177,7 +194,30 @@ impl Index {
         if names.is_empty() {
             environments.remove(&place.environment);
         }
+        if let Some(base) = entry.as_ref().and_then(|entry| entry.base) {
+            self.lay_away(place, name.clone(), base.changed());
+        }
         entry
+    }
+
+    /// Remembers of a name without value what the members of its workspace have of it.
+    pub(super) fn lay_away(&mut self, place: &Place, name: SecretName, base: Base) {
+        let projects = self.gone.entry(place.workspace).or_default();
+        projects.entry(place.project).or_default().entry(place.environment.clone()).or_default().insert(name, base);
+    }
+
+    /// The names of a workspace that have no value here any more.
+    pub(super) fn gone(&self, workspace: Uuid) -> impl Iterator<Item = (Place, &SecretName, Base)> {
+        self.gone.get(&workspace).into_iter().flatten().flat_map(move |(project, environments)| {
+            environments.iter().flat_map(move |(environment, names)| {
+                let place = Place { workspace, project: *project, environment: environment.clone() };
+                names.iter().map(move |(name, base)| (place.clone(), name, *base))
+            })
+        })
+    }
+
+    fn gone_in(&mut self, place: &Place) -> Option<&mut BTreeMap<SecretName, Base>> {
+        self.gone.get_mut(&place.workspace)?.get_mut(&place.project)?.get_mut(&place.environment)
     }
 
     fn names_of(&self, place: &Place) -> Option<&Names> {

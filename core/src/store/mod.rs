@@ -4,6 +4,7 @@
 //! which record is current for which name; a [`vault::Vault`] joins the two under the use key.
 
 pub(crate) mod atomic;
+mod base;
 pub(crate) mod file;
 pub(crate) mod index;
 pub(crate) mod journal;
@@ -33,10 +34,11 @@ use crate::crypto;
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::StoreKind;
 
+pub(crate) use base::Base;
 pub(crate) use index::Place;
 pub(crate) use lock::HomeLock;
 pub(crate) use source::{Pending, Sources};
-pub(crate) use vault::{Checked, Copied, Expectation, Listed, NewSecret, Records, Vault};
+pub(crate) use vault::{Arrival, Arrived, Checked, Copied, Expectation, Listed, NewSecret, Records, Shared, Vault};
 
 /// Keeps sealed records. Ids are random and never used twice, so a record is written once and never altered.
 ///

@@ -25,6 +25,7 @@ use seen::Seen;
 pub(crate) use copy::Copied;
 pub(crate) use export::{Checked, Records};
 pub(crate) use new::{Expectation, NewSecret};
+pub(crate) use shared::{Arrival, Arrived, Shared};
 
 /// The values of a home, opened with its use key. It may be shared by threads, and beside others by processes.
 pub(crate) struct Vault {
@@ -326,5 +327,6 @@ mod copy;
 mod export;
 mod new;
 mod seen;
+mod shared;
 #[cfg(test)]
 mod tests;

@@ -61,6 +61,8 @@ message! {
         sealed: Blob,
         /// The same under the recovery code.
         recovery: Blob,
+        /// Ed25519, from the recovery code: proves that it is known.
+        recovery_key: PublicKey,
     }
     /// `POST /v1/login/start`: the first half of a login.
     LoginStart {
@@ -91,6 +93,36 @@ message! {
         session: Session,
         /// The account.
         account: Account,
+    }
+    /// `POST /v1/recovery/start`: the first half of another password, for who has the recovery code. Answered with
+    /// [`RegisterStarted`], whether the address has an account or not.
+    RecoveryStart {
+        /// The address, lowercased.
+        email: String,
+        /// `RegistrationRequest`.
+        request: Blob,
+    }
+    /// `POST /v1/recovery/open`: what the recovery code opens. Answered with [`Account`].
+    RecoveryOpen {
+        /// The address, lowercased.
+        email: String,
+        /// The time of the signature, in seconds.
+        time: i64,
+        /// By the recovery key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        signature: Signature,
+    }
+    /// `POST /v1/recovery`: the second half; every session of the account ends.
+    Recovery {
+        /// The address, lowercased.
+        email: String,
+        /// `RegistrationRecord`.
+        record: Blob,
+        /// The account, its keys sealed anew.
+        account: Account,
+        /// The time of the signature, in seconds.
+        time: i64,
+        /// By the recovery key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        signature: Signature,
     }
     /// `POST /v1/sessions`: another session for a device that some workspace knows, without a password.
     Resume {
@@ -145,6 +177,15 @@ message! {
         workspace: Uuid,
         /// Its whole chain.
         entries: Vec<Signed<Entry>>,
+    }
+    /// `POST /v1/invites/{invite}/join`: the entry by which a machine joins, which has no account to log in with.
+    Enrol {
+        /// The time of the signature, in seconds.
+        time: i64,
+        /// By the invitation's signing key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        signature: Signature,
+        /// The entry.
+        entry: Signed<Entry>,
     }
     /// `GET /v1/workspaces/{id}/changes?since=CURSOR&after=SEQ&limit=N`: what the caller has not seen, within its scopes.
     Changes {

@@ -24,8 +24,15 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("crypto", &[]),
     // The doors: a value leaves to a child or a provider, behind a grant, and what comes back is searched.
     ("release", &["policy", "resolve", "redact", "control"]),
-    ("owner", &["policy", "audit", "resolve", "release", "store", "crypto", "home", "control"]),
-    ("engine", &["policy", "resolve", "inject", "send", "redact", "websocket", "release", "audit", "home", "control"]),
+    ("owner", &["policy", "audit", "resolve", "release", "store", "crypto", "home", "control", "sync"]),
+    // What members share: verified against the chain, and opened with the device's keys.
+    ("sync", &["policy", "resolve", "send", "store", "crypto", "home", "control", "owner"]),
+    // Carries messages between the owner's child, which has no network, and the server.
+    ("account", &["client", "owner", "send", "sync", "home"]),
+    (
+        "engine",
+        &["policy", "resolve", "inject", "send", "redact", "websocket", "release", "audit", "home", "control", "sync"],
+    ),
     (
         "broker",
         &["client", "engine", "release", "owner", "policy", "audit", "resolve", "store", "crypto", "home", "control"],

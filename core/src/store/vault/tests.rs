@@ -8,14 +8,14 @@ use crate::crypto::make_random;
 use crate::resolve::input::SecretInput;
 use crate::secret_ref::Label;
 
-struct Fixture {
+pub(super) struct Fixture {
     home: tempfile::TempDir,
     id: Uuid,
     key: UseKey,
 }
 
 impl Fixture {
-    fn new() -> (Self, Vault) {
+    pub(super) fn new() -> (Self, Vault) {
         let fixture = Self { home: home(), id: Uuid::new_v4(), key: UseKey::make().expect("random") };
         let vault = Vault::create(fixture.home.path(), fixture.id, fixture.store(), &fixture.key).expect("a new vault");
         (fixture, vault)
@@ -35,16 +35,16 @@ impl Fixture {
     }
 }
 
-fn place(environment: &str) -> Place {
+pub(super) fn place(environment: &str) -> Place {
     let environment = Label::parse(environment).expect("legal");
     Place { workspace: Uuid::from_u128(1), project: Uuid::from_u128(2), environment }
 }
 
-fn name(text: &str) -> SecretName {
+pub(super) fn name(text: &str) -> SecretName {
     SecretName::parse(text).expect("legal")
 }
 
-fn new(text: &str, value: &[u8]) -> NewSecret {
+pub(super) fn new(text: &str, value: &[u8]) -> NewSecret {
     NewSecret { name: name(text), input: SecretInput::from_bytes(value.to_vec()).expect("legal"), weak: false }
 }
 
@@ -52,7 +52,7 @@ fn random() -> [u8; 32] {
     make_random().expect("random")
 }
 
-fn shown(vault: &Vault, place: &Place, text: &str) -> Result<Vec<u8>> {
+pub(super) fn shown(vault: &Vault, place: &Place, text: &str) -> Result<Vec<u8>> {
     // EXPOSE: the test compares what went in with what came out.
     vault.value(place, &name(text)).map(|value| value.expose().to_vec())
 }

@@ -189,6 +189,12 @@ impl State {
         self.devices.iter().filter(|(_, device)| is_open(&device.spans))
     }
 
+    /// What a removal leaves, before its entry is written: an epoch is sealed to those who stay.
+    pub fn forget(&mut self, account: &Uuid) {
+        self.members.remove(account);
+        self.invites.retain(|_, invited| invited.by != *account);
+    }
+
     /// The invitations nobody has used or withdrawn; some may have expired.
     pub fn invites(&self) -> impl Iterator<Item = (&Uuid, &Invited)> {
         self.invites.iter()

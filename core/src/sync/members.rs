@@ -1,0 +1,163 @@
+//! Who is in the workspace, and who wrote what.
+
+use agentsecrets_wire::chain::{Act, Entry, Member, Role};
+use agentsecrets_wire::{History, Record, Signed};
+use http::Method;
+use uuid::Uuid;
+
+use super::fetch::verify;
+use super::{Sync, View};
+use crate::control::{MemberInfo, VersionInfo};
+use crate::crypto::{Strict, fingerprint, open_label};
+use crate::error::{Error, ErrorCode, Result};
+use crate::resolve::in_background;
+use crate::secret_ref::{Label, SecretName};
+use crate::store::Place;
+
+impl Sync {
+    /// The members, and those who are invited.
+    ///
+    /// # Errors
+    /// Those of [`refresh`](Self::refresh).
+    pub(crate) async fn members(&self) -> Result<Vec<MemberInfo>> {
+        let view = self.refresh().await?;
+        let this = self.clone();
+        in_background(move || Ok(this.listed(&view))).await
+    }
+
+    fn listed(&self, view: &View) -> Vec<MemberInfo> {
+        let state = view.chain.state();
+        let devices = |account: Uuid| state.devices().filter(|(_, device)| device.account == account).count();
+        let members = state.members().map(|(account, member)| MemberInfo {
+            name: self.name_of(view, *account),
+            account: *account,
+            role: role(member.role).to_owned(),
+            fingerprint: fingerprint(&member.signing, &member.receiving),
+            devices: devices(*account),
+            environments: self.places_of(view, &member.scopes),
+            expires: None,
+            own: *account == self.account.account,
+        });
+        let invited = state.invites().map(|(id, invited)| MemberInfo {
+            name: format!("invited as {}", role(invited.invite.role)),
+            account: *id,
+            role: "invited".to_owned(),
+            fingerprint: String::new(),
+            devices: 0,
+            environments: self.places_of(view, &invited.invite.scopes),
+            expires: Some(invited.invite.expires),
+            own: false,
+        });
+        members.chain(invited).collect()
+    }
+
+    /// What the others call a member.
+    pub(crate) fn name_of(&self, view: &View, account: Uuid) -> String {
+        if account == self.account.account
+            && let Some(email) = &self.account.email
+        {
+            return email.clone();
+        }
+        let label = member_entry(view, account).and_then(|member| {
+            let key = |epoch| view.ring.epoch_key(epoch).ok();
+            let scope = |epoch, scope| view.ring.scope_key(epoch, scope).ok();
+            open_label(view.workspace(), account, member.label.as_bytes(), key, scope)
+        });
+        label.unwrap_or_else(|| account.to_string())
+    }
+
+    /// The environments of a machine's scopes, as far as the policy names their projects.
+    fn places_of(&self, view: &View, scopes: &[agentsecrets_wire::Hash]) -> Vec<String> {
+        if scopes.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let projects = view.policy.iter().flat_map(|policy| &policy.projects);
+        for project in projects {
+            let stored = self.vault.places().unwrap_or_default();
+            let own = stored.into_iter().filter(|place| place.project == project.id).map(|place| place.environment);
+            let standard = crate::context::STANDARD_ENVIRONMENTS.iter().filter_map(|name| Label::parse(name).ok());
+            let mut environments: Vec<Label> = own.chain(standard).collect();
+            environments.sort_unstable();
+            environments.dedup();
+            let ours = |environment: &&Label| {
+                view.ring.scope_of(project.id, environment).is_ok_and(|scope| scopes.contains(&scope))
+            };
+            found.extend(environments.iter().filter(ours).map(|environment| format!("{}/{environment}", project.name)));
+        }
+        found
+    }
+
+    /// The versions of a name, the newest first.
+    ///
+    /// # Errors
+    /// `secret_not_found` where the members have none of this name, `record_invalid`, and those of the server.
+    pub(crate) async fn history(&self, place: &Place, name: &SecretName) -> Result<Vec<VersionInfo>> {
+        let view = self.refresh().await?;
+        let scope = view.ring.scope_of(place.project, &place.environment)?;
+        let id = view.ring.scope_key(view.ring.epoch(), scope)?.record_id(name);
+        let target = format!("/v1/workspaces/{}/records/{scope}/{id}", self.workspace);
+        let history: History = self.request(Method::GET, &target, None::<&()>).await?;
+        if history.records.is_empty() {
+            let message = format!("the members have no {name} in {}", place.environment);
+            return Err(Error::new(ErrorCode::SecretNotFound, message).with_hint("agentsecrets secrets push"));
+        }
+        let (_, shared) = self.vault.shared(self.workspace)?;
+        let here = shared.iter().find(|one| one.place == *place && one.name == *name).and_then(|one| one.base);
+        let mut after: Option<Record> = None;
+        let mut versions = Vec::new();
+        for signed in &history.records {
+            verify(&view.chain, signed, false)?;
+            let record = signed.parse().map_err(|_| moved())?;
+            let follows = after.as_ref().is_none_or(|next: &Record| {
+                next.version == record.version + 1 && next.prev == Some(signed.hash(&Strict))
+            });
+            if (record.scope, record.record) != (scope, id) || !follows {
+                return Err(moved());
+            }
+            versions.push(version(self, &view, signed, &record, here.map(|base| base.hash)));
+            after = Some(record);
+        }
+        Ok(versions)
+    }
+}
+
+fn version(
+    sync: &Sync,
+    view: &View,
+    signed: &Signed<Record>,
+    record: &Record,
+    here: Option<agentsecrets_wire::Hash>,
+) -> VersionInfo {
+    VersionInfo {
+        version: record.version,
+        author: sync.name_of(view, record.author),
+        time: record.time,
+        deleted: record.gone,
+        current: here == Some(signed.hash(&Strict)),
+    }
+}
+
+/// What a member said of itself when it came.
+fn member_entry(view: &View, account: Uuid) -> Option<Member> {
+    view.chain.entries().iter().rev().find_map(|signed| {
+        let entry: Entry = signed.parse().ok()?;
+        match entry.act {
+            Act::Genesis { member, .. } | Act::Join { member, .. } if member.account == account => Some(member),
+            _ => None,
+        }
+    })
+}
+
+/// The word for a role.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Machine => "machine",
+        Role::Member => "member",
+        Role::Admin => "admin",
+    }
+}
+
+fn moved() -> Error {
+    Error::new(ErrorCode::RecordInvalid, "the server's history of this name has a gap, or another name's records")
+}
