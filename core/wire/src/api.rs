@@ -20,10 +20,11 @@ pub fn proof(method: &str, target: &str, body: &Hash, token: &Hash, seconds: i64
 }
 
 macro_rules! message {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })+) => {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })+) => {
         $($(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        pub struct $name { $($(#[$field_doc])* pub $field: $type,)* })+
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub struct $name { $($(#[$field_meta])* pub $field: $type,)* })+
     };
 }
 
@@ -63,6 +64,15 @@ message! {
         recovery: Blob,
         /// Ed25519, from the recovery code: proves that it is known.
         recovery_key: PublicKey,
+    }
+    /// `PUT /v1/account`: another password, or the keys sealed anew. The keys themselves stay; every other session ends.
+    Rekey {
+        /// The address, lowercased, which stays too.
+        email: String,
+        /// `RegistrationRecord`, made by way of `POST /v1/accounts/start`.
+        record: Blob,
+        /// The account, its keys sealed anew.
+        account: Account,
     }
     /// `POST /v1/login/start`: the first half of a login.
     LoginStart {
@@ -133,11 +143,12 @@ message! {
         /// By the device's key, over [`proof`] of `POST /v1/sessions` with zeroes for body and token.
         signature: Signature,
     }
-    /// A session. The token is shown once and stored as a digest.
+    /// A session. The token is shown once and stored as a digest; `DELETE /v1/sessions` ends the one that it is sent in.
     Session {
         /// The bearer token.
         token: String,
         /// When it ends by itself.
+        #[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime))]
         expires: Timestamp,
     }
     /// `GET /v1/workspaces`: where the caller is a member.
@@ -157,6 +168,7 @@ message! {
     /// `POST /v1/workspaces` with the first entry of a chain, `POST /v1/workspaces/{id}/chain` with a later one.
     Append {
         /// The entry.
+        #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Statement))]
         entry: Signed<Entry>,
     }
     /// Its answer.
@@ -176,15 +188,18 @@ message! {
         /// The workspace.
         workspace: Uuid,
         /// Its whole chain.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::openapi::Statement>))]
         entries: Vec<Signed<Entry>>,
     }
-    /// `POST /v1/invites/{invite}/join`: the entry by which a machine joins, which has no account to log in with.
+    /// `POST /v1/invites/{invite}/join`: the entry by which a machine joins, which has no account to log in with. Answered with
+    /// [`Appended`].
     Enrol {
         /// The time of the signature, in seconds.
         time: i64,
         /// By the invitation's signing key, over [`proof`] of `POST` and this path with zeroes for body and token.
         signature: Signature,
         /// The entry.
+        #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Statement))]
         entry: Signed<Entry>,
     }
     /// `GET /v1/workspaces/{id}/changes?since=CURSOR&after=SEQ&limit=N`: what the caller has not seen, within its scopes.
@@ -192,19 +207,23 @@ message! {
         /// The end of the chain.
         head: Head,
         /// The entries after `after`, in order, at most `limits::ENTRIES`.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::openapi::Statement>))]
         entries: Vec<Signed<Entry>>,
         /// The records after `since`, each in its current version, in the order they were written.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::openapi::Statement>))]
         records: Vec<Signed<Record>>,
         /// What to ask for next.
         cursor: u64,
         /// Whether there is more of either now.
         more: bool,
         /// The newest sign of life of an admin.
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::openapi::Statement>))]
         heartbeat: Option<Signed<Heartbeat>>,
     }
     /// `POST /v1/workspaces/{id}/records`: at most `limits::PUSH`.
     Push {
         /// Each is stored or not by itself.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::openapi::Statement>))]
         records: Vec<Signed<Record>>,
     }
     /// Its answer.
@@ -217,17 +236,20 @@ message! {
     /// `GET /v1/workspaces/{id}/records/{scope}/{record}`: every version that is kept, the newest first.
     History {
         /// The versions.
+        #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::openapi::Statement>))]
         records: Vec<Signed<Record>>,
     }
     /// `PUT /v1/workspaces/{id}/heartbeat`.
     Beat {
         /// Newer than the one before.
+        #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Statement))]
         heartbeat: Signed<Heartbeat>,
     }
 }
 
 /// What became of one record of a push.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {
     /// It is the current version now, or was already.
@@ -235,6 +257,7 @@ pub enum Outcome {
     /// Somebody was faster.
     Conflict {
         /// What is current; none where nothing is.
+        #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::openapi::Statement>))]
         current: Option<Box<Signed<Record>>>,
     },
 }

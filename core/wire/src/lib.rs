@@ -10,6 +10,8 @@ mod bytes;
 pub mod chain;
 pub mod limits;
 pub mod opaque;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod problem;
 mod record;
 mod signed;

@@ -120,6 +120,7 @@ pub struct Member {
 
 /// A device, which signs records, heartbeats and requests.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Its id.

@@ -11,6 +11,7 @@ use crate::{Hash, PublicKey};
 
 /// The end of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Head {
     /// The number of the last entry.
