@@ -15,6 +15,7 @@ mod package;
 mod python;
 mod python_types;
 mod rust;
+mod server;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -51,6 +52,7 @@ pub(crate) const ALL: &[Suite] = &[
     canary::SUITE,
     attacks::SUITE,
     load::SUITE,
+    server::SUITE,
     package::SUITE,
 ];
 

@@ -15,6 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("agentsecrets-node", &["agentsecrets", "agentsecrets-bridge"]),
     ("agentsecrets-cli", &["agentsecrets"]),
     ("agentsecrets-examples", &["agentsecrets"]),
+    ("agentsecrets-server", &["agentsecrets-wire"]),
     ("agentsecrets-upstream", &[]),
     ("agentsecrets-architecture", &[]),
     ("agentsecrets-bench", &["agentsecrets"]),
@@ -76,6 +77,19 @@ fn the_core_knows_no_host_and_no_face() {
         built_with(core).into_iter().filter(|name| NOT_IN_CORE.contains(name)).map(str::to_owned).collect();
     nothing_found("Crates that the core may not depend on", &findings);
     assert!(built_with(core).contains(&"serde"), "the list of dependencies was read");
+}
+
+#[test]
+fn the_server_links_nothing_that_decrypts() {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let tree = |package: &str| {
+        let arguments =
+            ["tree", "--offline", "--package", "agentsecrets-server", "--edges", "normal,build", "--invert", package];
+        Command::new(&cargo).args(arguments).current_dir(root()).output().expect("cargo runs")
+    };
+    let core = tree("agentsecrets");
+    assert!(!core.status.success(), "{}", String::from_utf8_lossy(&core.stdout));
+    assert!(tree("agentsecrets-wire").status.success(), "the search finds what is there");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::suites::{Suite, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "canary",
     proves: "no value in any output, log at trace, file, error, host object or process; every search finds its sentinel",
-    budget: minutes(3),
+    budget: minutes(1),
     run,
 };
 

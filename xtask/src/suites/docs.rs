@@ -8,7 +8,7 @@ use crate::workspace;
 pub(super) const SUITE: Suite = Suite {
     name: "docs",
     proves: "every runnable block of README and docs does what it says, every example runs, every link leads somewhere",
-    budget: minutes(3),
+    budget: minutes(1),
     run,
 };
 

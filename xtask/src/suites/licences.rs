@@ -10,7 +10,7 @@ use crate::workspace;
 pub(super) const SUITE: Suite = Suite {
     name: "licences",
     proves: "every dependency has an allowed licence and source, and none is banned",
-    budget: minutes(2),
+    budget: minutes(1),
     run,
 };
 

@@ -7,7 +7,7 @@ use crate::suites::{Suite, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "load",
     proves: "1,000 streams and 10,000 calls through one broker, none lost, memory flat; killed, stopped and started in the middle",
-    budget: minutes(3),
+    budget: minutes(2),
     run,
 };
 

@@ -7,7 +7,7 @@ use crate::suites::{Suite, built, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "node-types",
     proves: "tsc --strict, oxlint, publint, and attw: the types resolve for ES modules and CommonJS",
-    budget: minutes(2),
+    budget: minutes(1),
     run,
 };
 
