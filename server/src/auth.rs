@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agentsecrets_wire::chain::{Device, Role};
 use agentsecrets_wire::{Code, Hash, Signature, Verifier, limits, proof};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -33,6 +33,31 @@ impl FromRequestParts<Arc<App>> for Peer {
 
     async fn from_request_parts(parts: &mut Parts, _app: &Arc<App>) -> Answer<Self> {
         parts.extensions.get::<Self>().copied().ok_or_else(|| Code::Internal.into())
+    }
+}
+
+/// What a path says.
+pub(crate) struct Place<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<Arc<App>> for Place<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
+        let path = Path::from_request_parts(parts, app).await;
+        path.map(|Path(said)| Self(said)).map_err(|_| Refused::with(Code::Malformed, "the path holds what is no id"))
+    }
+}
+
+/// What a query says.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequestParts<Arc<App>> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Answer<Self> {
+        let query = Query::from_request_parts(parts, app).await;
+        let wrong = |_| Refused::with(Code::Malformed, "the query holds what is no number");
+        query.map(|Query(said)| Self(said)).map_err(wrong)
     }
 }
 

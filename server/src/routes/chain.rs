@@ -5,12 +5,12 @@ use std::sync::Arc;
 use agentsecrets_wire::chain::{Act, Entry, State as Chain};
 use agentsecrets_wire::{Append, Appended, Code, Problem, Signed};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use uuid::Uuid;
 
 use super::workspaces::check_keys;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Place};
 use crate::chains;
 use crate::error::{Answer, Refused};
 use crate::verify::{is_timely, now};
@@ -26,7 +26,7 @@ use crate::verify::{is_timely, now};
 )]
 pub(crate) async fn append(
     State(app): State<Arc<App>>,
-    Path(workspace): Path<Uuid>,
+    Place(workspace): Place<Uuid>,
     caller: Caller,
 ) -> Answer<Json<Appended>> {
     let Append { entry: signed } = caller.body()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use agentsecrets_wire::{Changes, Problem, Signed, limits};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Asked, Caller, Place};
 use crate::chains::Current;
 use crate::error::Answer;
 use crate::storage::Page;
@@ -47,8 +47,8 @@ pub(crate) struct Seen {
 )]
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
-    Path(workspace): Path<Uuid>,
-    Query(seen): Query<Seen>,
+    Place(workspace): Place<Uuid>,
+    Asked(seen): Asked<Seen>,
     headers: HeaderMap,
     caller: Caller,
 ) -> Answer<Response> {

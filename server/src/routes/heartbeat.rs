@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use agentsecrets_wire::chain::Role;
 use agentsecrets_wire::{Beat, Code, Problem};
-use axum::extract::{Path, State};
+use axum::extract::State;
 use http::StatusCode;
 use uuid::Uuid;
 
 use super::records::is_known;
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Place};
 use crate::error::{Answer, Refused};
 use crate::verify::{Strict, is_timely};
 
@@ -25,7 +25,7 @@ use crate::verify::{Strict, is_timely};
 )]
 pub(crate) async fn beat(
     State(app): State<Arc<App>>,
-    Path(workspace): Path<Uuid>,
+    Place(workspace): Place<Uuid>,
     caller: Caller,
 ) -> Answer<StatusCode> {
     let Beat { heartbeat: signed } = caller.body()?;

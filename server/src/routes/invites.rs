@@ -5,12 +5,12 @@ use std::sync::Arc;
 use agentsecrets_wire::chain::{Act, Role};
 use agentsecrets_wire::{Appended, Code, Enrol, Open as Asked, Opened, Problem, Signature};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use uuid::Uuid;
 
 use super::chain::go_on;
 use crate::app::App;
-use crate::auth::{Open, Peer};
+use crate::auth::{Open, Peer, Place};
 use crate::chains;
 use crate::error::{Answer, Refused};
 use crate::verify::{is_asked_by, is_timely, now};
@@ -26,7 +26,7 @@ use crate::verify::{is_asked_by, is_timely, now};
 )]
 pub(crate) async fn open(
     State(app): State<Arc<App>>,
-    Path(invite): Path<Uuid>,
+    Place(invite): Place<Uuid>,
     Peer(peer): Peer,
     Open(asked): Open<Asked>,
 ) -> Answer<Json<Opened>> {
@@ -48,7 +48,7 @@ pub(crate) async fn open(
 )]
 pub(crate) async fn join(
     State(app): State<Arc<App>>,
-    Path(invite): Path<Uuid>,
+    Place(invite): Place<Uuid>,
     Peer(peer): Peer,
     Open(asked): Open<Enrol>,
 ) -> Answer<Json<Appended>> {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use agentsecrets_wire::chain::{Head, Role};
 use agentsecrets_wire::{Code, Hash, History, Problem, Push, Pushed, Record, Signed, limits};
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::Caller;
+use crate::auth::{Caller, Place};
 use crate::chains::{ATTEMPTS, Current};
 use crate::error::{Answer, Refused};
 use crate::storage::{self, NewRecord};
@@ -30,7 +30,7 @@ const BODY: usize = limits::SEALED / 3 * 4 + 2048;
 )]
 pub(crate) async fn push(
     State(app): State<Arc<App>>,
-    Path(workspace): Path<Uuid>,
+    Place(workspace): Place<Uuid>,
     caller: Caller,
 ) -> Answer<Json<Pushed>> {
     let Push { records } = caller.body()?;
@@ -69,7 +69,7 @@ pub(crate) async fn push(
 )]
 pub(crate) async fn history(
     State(app): State<Arc<App>>,
-    Path((workspace, scope, record)): Path<(Uuid, Hash, Hash)>,
+    Place((workspace, scope, record)): Place<(Uuid, Hash, Hash)>,
     caller: Caller,
 ) -> Answer<Json<History>> {
     let current = caller.workspace(&app, workspace).await?;

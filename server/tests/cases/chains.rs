@@ -93,7 +93,7 @@ pub(crate) async fn who_is_no_member_finds_nothing(kind: Kind) {
     let mut team = Team::founded(&client, &ann).await;
     let ben = team.joined(&client, Role::Member).await;
     let record = team.record(&ben, named("scope"), named("name"), None);
-    team.stores(&client, &ben, &[record.clone()]).await;
+    team.stores(&client, &ben, std::slice::from_ref(&record)).await;
     let nowhere = format!("/v1/workspaces/{}/changes", Uuid::new_v4());
     for target in [team.at("/changes"), team.at(&format!("/records/{}/{}", named("scope"), named("name"))), nowhere] {
         assert_eq!(client.get(&eve.session(), &target).await.code(), Code::NotFound, "{target}");

@@ -78,4 +78,7 @@ pub(crate) async fn the_document_is_the_one_that_is_served(kind: Kind) {
     let metrics = String::from_utf8(client.read("/metrics").await.body).expect("text");
     assert!(metrics.contains("agentsecrets_server_requests_total{route=\"/healthz\",status=\"200\"} 1"), "{metrics}");
     assert_eq!(client.read("/v1/nothing").await.code(), Code::NotFound);
+    for target in ["/v1/workspaces/1/changes", "/v1/workspaces/00000000-0000-0000-0000-000000000000/changes?since=-1"] {
+        assert_eq!(client.read(target).await.code(), Code::Malformed, "{target}");
+    }
 }

@@ -119,7 +119,7 @@ pub(crate) async fn a_record_is_its_authors_and_of_this_chain(kind: Kind) {
     let other = key();
     let forged = Signed::make(&record, |message| Ok::<_, Infallible>(sign(&other, message))).expect("signed");
     assert_eq!(team.push(&client, &ben, &[forged]).await.code(), Code::Forbidden);
-    assert_eq!(team.push(&client, &ann, &[right.clone()]).await.code(), Code::Forbidden, "another's");
+    assert_eq!(team.push(&client, &ann, std::slice::from_ref(&right)).await.code(), Code::Forbidden, "another's");
     team.stores(&client, &ben, &[right]).await;
     // A version that skips one is a conflict, not a hole.
     let ahead = Record { version: 3, prev: Some(Hash::from(random())), sealed: Blob(vec![1]), ..record };
