@@ -8,6 +8,7 @@ mod cases {
     pub(crate) mod limits;
     pub(crate) mod machines;
     pub(crate) mod proofs;
+    mod reached;
     pub(crate) mod records;
     pub(crate) mod stored;
 }

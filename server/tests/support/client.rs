@@ -66,6 +66,22 @@ impl Client {
         Self { http: reqwest::Client::new(), base: format!("http://{}", server.address) }
     }
 
+    /// One that speaks TLS, and believes this authority alone.
+    pub(crate) fn with_tls(server: &Server, authority: &[u8]) -> Self {
+        let authority = reqwest::Certificate::from_pem(authority).expect("a certificate");
+        let http = reqwest::Client::builder().tls_certs_only([authority]).build().expect("a client");
+        let port = server.address.rsplit(':').next().unwrap_or_default();
+        Self { http, base: format!("https://localhost:{port}") }
+    }
+
+    /// One that says for whom it speaks, as a proxy does.
+    pub(crate) fn behind_proxy(server: &Server, from: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", from.parse().expect("text"));
+        let http = reqwest::Client::builder().default_headers(headers).build().expect("a client");
+        Self { http, base: format!("http://{}", server.address) }
+    }
+
     /// Asks without a session.
     pub(crate) async fn ask(&self, method: Method, target: &str, body: &impl Serialize) -> Answer {
         let body = serde_json::to_vec(body).expect("plain data");
