@@ -73,10 +73,13 @@ impl Stage {
         let mut command = Command::new(name);
         command.args(arguments).env_clear().env("AGENTSECRETS_HOME", self.home()).env("HOME", self.root.path());
         command.current_dir(self.path("work"));
-        // SAFETY: setsid is async-signal-safe; the child leaves the terminal that the tests may run at.
+        // SAFETY: the calls are async-signal-safe; the child leaves the terminal that the tests may run at, and hears the
+        // signals that a shell has ignored by what runs behind it.
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                libc::signal(libc::SIGQUIT, libc::SIG_DFL);
                 Ok(())
             });
         }
