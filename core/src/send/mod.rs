@@ -39,6 +39,9 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::inject::ArmedRequest;
 use crate::log_safe::Origin;
 
+/// What requests say they come from, unless a caller says otherwise.
+const AGENT: &str = concat!("agentsecrets/", env!("CARGO_PKG_VERSION"));
+
 /// The connections of one engine: lanes of their own for each address scope, so that a grant for a private network never
 /// lends its connection to a grant without, and one for those that go by the owner's proxy.
 pub(crate) struct Sender {
@@ -157,7 +160,7 @@ fn request_of(armed: ArmedRequest) -> Result<Request<Body>> {
     *request.headers_mut() = headers;
     request.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
     if let header::Entry::Vacant(agent) = request.headers_mut().entry(header::USER_AGENT) {
-        agent.insert(HeaderValue::from_static(concat!("agentsecrets/", env!("CARGO_PKG_VERSION"))));
+        agent.insert(HeaderValue::from_static(AGENT));
     }
     if let header::Entry::Vacant(accept) = request.headers_mut().entry(header::ACCEPT) {
         accept.insert(HeaderValue::from_static("*/*"));

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header}
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use super::address::AddressScope;
-use super::{Sender, Unsent, send_error, uri_of};
+use super::{AGENT, Sender, Unsent, send_error, uri_of};
 use crate::call::Body;
 use crate::error::{Error, ErrorCode, Result};
 use crate::log_safe::Origin;
@@ -47,8 +47,7 @@ impl Sender {
         *sent.uri_mut() = uri_of(origin, Bytes::from(request.target))?;
         *sent.version_mut() = Version::HTTP_11;
         *sent.headers_mut() = request.headers;
-        let agent = HeaderValue::from_static(concat!("agentsecrets/", env!("CARGO_PKG_VERSION")));
-        sent.headers_mut().insert(header::USER_AGENT, agent);
+        sent.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
         let unsent = |why| match why {
             Unsent::Failed(why) => why,
             Unsent::Address(_) => Error::new(

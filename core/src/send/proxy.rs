@@ -141,7 +141,7 @@ async fn connect(stream: Stream, target: &str, credentials: Option<HeaderValue>)
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let mut request = Request::connect(target)
         .header(header::HOST, target)
-        .header(header::USER_AGENT, concat!("agentsecrets/", env!("CARGO_PKG_VERSION")))
+        .header(header::USER_AGENT, super::AGENT)
         .body(Empty::<Bytes>::new())
         .map_err(|_| Refused::Confused)?;
     if let Some(credentials) = credentials {
