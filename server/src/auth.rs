@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::chains::Current;
 use crate::error::{Answer, Refused};
-use crate::verify::{Strict, is_timely, now};
+use crate::verify::{Strict, check_timely, now};
 
 /// How long the body of a request may take to come.
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -91,9 +91,7 @@ impl FromRequest<Arc<App>> for Caller {
         let (parts, body) = whole(request).await?;
         let token = bearer(&parts.headers).ok_or(Code::Unauthenticated)?;
         let (seconds, signature) = signed(&parts.headers).ok_or(Code::Unauthenticated)?;
-        if !is_timely(seconds) {
-            return Err(Code::ClockSkew.into());
-        }
+        check_timely(seconds)?;
         let token = Strict.hash(token.as_bytes());
         let session = app.storage.session(&token, now()).await?.ok_or(Code::Unauthenticated)?;
         let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -119,7 +117,7 @@ impl Caller {
         match current.state.device(&self.device.device) {
             Some(known) if known.account == self.account && known.key == self.device.key => Ok(current),
             Some(_) => Err(Code::Forbidden.into()),
-            None if was_there(&current, &self.device.device) => Err(Code::Forbidden.into()),
+            None if current.state.has_had(&self.device.device) => Err(Code::Forbidden.into()),
             // A device that has just logged in, and has to read the chain to be added to it.
             None => Ok(current),
         }
@@ -130,11 +128,6 @@ impl Caller {
         let member = current.state.member(&self.account).filter(|member| member.role == Role::Machine);
         member.map(|machine| machine.scopes.as_slice())
     }
-}
-
-/// Whether a device once counted.
-fn was_there(current: &Current, device: &Uuid) -> bool {
-    (1..=current.placed.head.seq).any(|seq| current.state.device_at(device, seq).is_some())
 }
 
 /// The whole body. What is too long is read on for a while and dropped: a client that still sends would not hear the answer.

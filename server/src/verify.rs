@@ -1,9 +1,11 @@
 //! Signatures and digests, by the same rules as clients.
 
-use agentsecrets_wire::{Hash, PublicKey, Signature, Verifier, limits, proof};
+use agentsecrets_wire::{Code, Hash, PublicKey, Signature, Verifier, limits, open_proof};
 use ed25519_dalek::VerifyingKey;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+
+use crate::error::Answer;
 
 /// Ed25519 (RFC 8032), strict.
 pub(crate) struct Strict;
@@ -25,6 +27,11 @@ pub(crate) fn is_timely(seconds: i64) -> bool {
     now().abs_diff(seconds) <= limits::SKEW.unsigned_abs()
 }
 
+/// Refuses a time that is not.
+pub(crate) fn check_timely(seconds: i64) -> Answer<()> {
+    if is_timely(seconds) { Ok(()) } else { Err(Code::ClockSkew.into()) }
+}
+
 /// The server's time, in seconds.
 pub(crate) fn now() -> i64 {
     Timestamp::now().as_second()
@@ -32,6 +39,5 @@ pub(crate) fn now() -> i64 {
 
 /// Whether a key's owner asks for a path outside of any session.
 pub(crate) fn is_asked_by(key: &PublicKey, path: &str, seconds: i64, signature: &Signature) -> bool {
-    let none = Hash::from([0; 32]);
-    Strict.verify(key, &proof("POST", path, &none, &none, seconds), signature)
+    Strict.verify(key, &open_proof(path, seconds), signature)
 }

@@ -24,8 +24,8 @@ use crate::store::{HomeLock, Listed};
 impl Engine {
     /// Answers a question.
     pub(crate) async fn ask(self: &Arc<Self>, question: &Question) -> Result<Value> {
-        if let Some(answer) = self.of_sharing(question).await {
-            return answer;
+        if let Some(answer) = self.of_sharing(question).await? {
+            return Ok(answer);
         }
         let (engine, question) = (Arc::clone(self), question.clone());
         in_background(move || engine.answer(&question)).await

@@ -49,7 +49,7 @@ pub use share_act::{NewShare, SystemSocket, system_socket};
 pub use signer::{Agreed, Owner};
 pub use token::{NewToken, TokenSink};
 
-pub(crate) use account::{Invitation, entry_after, open_request};
+pub(crate) use account::{Invitation, open_request};
 pub(crate) use acts::trusted_roots;
 pub(crate) use approval::verify_decision;
 pub(crate) use copy::verify_copy;

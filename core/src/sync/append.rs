@@ -74,18 +74,14 @@ impl Sync {
     /// `chain_invalid`, `chain_rolled_back`.
     pub(crate) fn log(&self) -> Result<Vec<EntryInfo>> {
         let view = self.view_now()?;
-        let mut log = Vec::new();
-        for (signed, seq) in view.chain.entries().iter().zip(1..) {
-            let entry = signed.parse().map_err(|_| Error::new(ErrorCode::ChainInvalid, "an entry does not read"))?;
-            log.push(EntryInfo {
-                seq,
-                hash: view.chain.hash_at(seq).map(|hash| hash.to_string()).unwrap_or_default(),
-                time: entry.time,
-                author: self.name_of(&view, entry.author),
-                says: self.says(&view, &entry.act),
-            });
-        }
-        Ok(log)
+        let info = |(entry, seq): (&Entry, u64)| EntryInfo {
+            seq,
+            hash: view.chain.hash_at(seq).map(|hash| hash.to_string()).unwrap_or_default(),
+            time: entry.time,
+            author: self.name_of(&view, entry.author),
+            says: self.says(&view, &entry.act),
+        };
+        Ok(view.chain.said().iter().zip(1..).map(info).collect())
     }
 
     fn says(&self, view: &View, act: &Act) -> String {

@@ -1,7 +1,8 @@
 //! A membership chain as this home has verified it.
 
-use agentsecrets_wire::chain::{Entry, Head, State};
+use agentsecrets_wire::chain::{Act, Entry, Head, Refusal, State};
 use agentsecrets_wire::{Hash, Signed};
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::folder::{Folder, Known};
@@ -12,6 +13,8 @@ use crate::error::{Error, ErrorCode, Result};
 #[derive(Clone)]
 pub(crate) struct Chain {
     entries: Vec<Signed<Entry>>,
+    /// The same entries, as they read.
+    said: Vec<Entry>,
     hashes: Vec<Hash>,
     state: State,
 }
@@ -19,7 +22,7 @@ pub(crate) struct Chain {
 impl Chain {
     /// A chain without an entry.
     pub(crate) fn empty(workspace: Uuid) -> Self {
-        Self { entries: Vec::new(), hashes: Vec::new(), state: State::new(workspace) }
+        Self { entries: Vec::new(), said: Vec::new(), hashes: Vec::new(), state: State::new(workspace) }
     }
 
     /// The chain that this home has, every entry verified anew and its end compared with the one that was seen.
@@ -46,9 +49,11 @@ impl Chain {
     /// `chain_invalid`, with the rule that is broken.
     pub(crate) fn extend(&mut self, entries: Vec<Signed<Entry>>) -> Result<()> {
         for entry in entries {
-            let head = self.state.apply(&entry, &Strict).map_err(|refusal| {
+            let refused = |refusal| {
                 Error::new(ErrorCode::ChainInvalid, format!("the server's membership chain is refused: {refusal}"))
-            })?;
+            };
+            let head = self.state.apply(&entry, &Strict).map_err(refused)?;
+            self.said.push(entry.parse().map_err(|_| refused(Refusal::Malformed))?);
             self.hashes.push(head.hash);
             self.entries.push(entry);
         }
@@ -58,6 +63,17 @@ impl Chain {
     /// The entries.
     pub(crate) fn entries(&self) -> &[Signed<Entry>] {
         &self.entries
+    }
+
+    /// What the entries say.
+    pub(crate) fn said(&self) -> &[Entry] {
+        &self.said
+    }
+
+    /// The entry that comes next, where its author says this.
+    pub(crate) fn next(&self, author: Uuid, time: Timestamp, act: Act) -> Entry {
+        let prev = self.hash_at(self.seq());
+        Entry { v: 1, workspace: self.state.workspace(), seq: self.seq() + 1, prev, time, author, act }
     }
 
     /// Who is who.

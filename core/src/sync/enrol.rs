@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agentsecrets_wire::chain::{Act, Device, Entry, Invite, Member, Seal, join_proof};
-use agentsecrets_wire::{Appended, Enrol, Hash, Opened, Signed, proof};
+use agentsecrets_wire::{Appended, Enrol, Hash, Opened, Signed, open_proof};
 use http::Method;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -14,11 +14,10 @@ use super::folder::{Account, Folder};
 use super::invited::{invitation, verified};
 use super::remote::Remote;
 use super::ring::seals_to;
-use super::session::keys_to_bytes;
 use crate::crypto::{DeviceKey, InviteCode, ReceivingKey, ScopeKey, UseKey, seal_machine_label};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig};
-use crate::owner::{Invitation, entry_after, open_request};
+use crate::owner::{Invitation, open_request};
 use crate::resolve::value::SecretValue;
 use crate::send::Sender;
 
@@ -60,11 +59,10 @@ pub(crate) async fn enrol(
     let (entry, device) = joining.entry(&chain, label)?;
     // Kept first: an answer that is lost must not leave a member that nobody is.
     let folder = Folder::of(home, config);
-    folder.seal(use_key, "keys.sealed", keys_to_bytes(&joining.receiving, &joining.device).as_slice())?;
+    folder.save_keys(use_key, &joining.receiving, &joining.device)?;
     let target = format!("/v1/invites/{}/join", joining.code.id());
     let time = Timestamp::now().as_second();
-    let none = Hash::from([0; 32]);
-    let signature = joining.code.keys()?.sign(&proof("POST", &target, &none, &none, time));
+    let signature = joining.code.keys()?.sign(&open_proof(&target, time));
     let _: Appended = remote.ask(Method::POST, &target, Some(&Enrol { time, signature, entry })).await?;
     folder.save_account(&Account {
         server: joining.code.server().to_owned(),
@@ -97,16 +95,15 @@ impl Joining {
         let seals = keys.values().map(|key| key.seal_to(workspace, self.account, &self.receiving.public()));
         let seals = seals.collect::<Result<Vec<Seal>>>()?;
         let act = Act::Join { invite: self.code.id(), proof, member, device: device.clone(), seals };
-        let entry = entry_after(chain, self.account, act)?;
-        Ok((Signed::make(&entry, |bytes| Ok::<_, Error>(self.device.sign(bytes)))?, device))
+        let entry = chain.next(self.account, Timestamp::now(), act);
+        Ok((Signed::make(&entry, |bytes| self.device.sign(bytes)), device))
     }
 
     /// The keys of every scope and epoch that the enrolment was given, when it was made and at each rotation since.
     fn scope_keys(&self, chain: &Chain, invite: &Invite) -> Result<BTreeMap<(u64, Hash), ScopeKey>> {
-        let rotated = seals_to(chain, self.code.id())?;
         let keys = self.code.keys()?;
         let mut opened = BTreeMap::new();
-        for seal in invite.seals.iter().chain(&rotated) {
+        for seal in invite.seals.iter().chain(seals_to(chain, self.code.id())) {
             if let Some(scope) = seal.scope {
                 opened.insert((seal.epoch, scope), keys.receiving().open_scope(chain.state().workspace(), seal)?);
             }

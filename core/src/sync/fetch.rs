@@ -53,7 +53,7 @@ impl Sync {
             let before = view.chain.seq();
             check_progress(&view, &page)?;
             follow(&mut view.chain, &page)?;
-            let mut known = view.known.clone().unwrap_or_else(|| Known::new(page.head));
+            let mut known = view.known.take().unwrap_or_else(|| Known::new(page.head));
             for record in page.records {
                 verify(&view.chain, &record, page.more)?;
                 known.waiting.push(record);
@@ -63,12 +63,13 @@ impl Sync {
             known.cursor = page.cursor;
             known.asked = Timestamp::now();
             let folder = this.folder();
-            if view.chain.seq() > before {
+            let longer = view.chain.seq() > before;
+            if longer {
                 folder.save_chain(this.workspace, view.chain.entries())?;
             }
             folder.save_known(&this.use_key, this.workspace, &known)?;
             view.known = Some(known);
-            this.opened(view)
+            if longer { this.opened(view) } else { Ok(view) }
         })
         .await
     }

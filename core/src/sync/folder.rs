@@ -16,12 +16,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::ring::Place;
-use crate::crypto::{Binding, Purpose, UseKey, envelope};
+use crate::crypto::{Binding, DeviceKey, Purpose, ReceivingKey, UseKey, envelope};
 use crate::error::{Error, ErrorCode, Result, Stage};
 use crate::home::{Home, HomeConfig};
 use crate::resolve::value::SecretBuf;
 use crate::store::atomic;
 
+const KEYS: &str = "keys.sealed";
+const SESSION: &str = "session.sealed";
 const MAX_FILE: u64 = 1 << 20;
 const MAX_KNOWN: u64 = 64 << 20;
 const MAX_CHAIN: u64 = 512 << 20;
@@ -138,27 +140,57 @@ impl<'a> Folder<'a> {
         }
     }
 
+    /// What this home's device opens and signs with.
+    ///
+    /// # Errors
+    /// `not_logged_in` where the keys are gone, `store_corrupted`.
+    pub(crate) fn keys(&self, use_key: &UseKey) -> Result<(ReceivingKey, DeviceKey)> {
+        let keys = self.open(use_key, KEYS)?.ok_or_else(|| {
+            Error::new(ErrorCode::NotLoggedIn, "this home has lost its device's keys").with_hint("agentsecrets login")
+        })?;
+        let (receiving, device) = keys.as_slice().split_at_checked(32).ok_or_else(|| damaged(KEYS))?;
+        Ok((ReceivingKey::from_bytes(receiving)?, DeviceKey::from_bytes(device)?))
+    }
+
+    /// Keeps the same keys.
+    pub(crate) fn save_keys(&self, use_key: &UseKey, receiving: &ReceivingKey, device: &DeviceKey) -> Result<()> {
+        let mut both = SecretBuf::with_capacity(64);
+        both.extend(receiving.bytes());
+        both.extend(device.bytes());
+        self.seal(use_key, KEYS, both.as_slice())
+    }
+
+    /// The session, where there is one.
+    pub(crate) fn session(&self, use_key: &UseKey) -> Result<Option<KeptSession>> {
+        self.open_json(use_key, SESSION)
+    }
+
+    /// Keeps a session.
+    pub(crate) fn save_session(&self, use_key: &UseKey, session: &KeptSession) -> Result<()> {
+        self.seal_json(use_key, SESSION, session)
+    }
+
     /// A file sealed under the use key; `None` where there is none.
-    pub(crate) fn open(&self, use_key: &UseKey, name: &str) -> Result<Option<SecretBuf>> {
+    fn open(&self, use_key: &UseKey, name: &str) -> Result<Option<SecretBuf>> {
         let Some(sealed) = atomic::read_private(&self.file(name), MAX_KNOWN)? else { return Ok(None) };
         let key = use_key.derive(Purpose::Account, self.config.id.as_bytes())?;
         envelope::open(&key, &self.binding(name), &sealed).map(Some).map_err(|_| damaged(name))
     }
 
     /// Seals a file under the use key.
-    pub(crate) fn seal(&self, use_key: &UseKey, name: &str, plain: &[u8]) -> Result<()> {
+    fn seal(&self, use_key: &UseKey, name: &str, plain: &[u8]) -> Result<()> {
         let key = use_key.derive(Purpose::Account, self.config.id.as_bytes())?;
         self.write(name, &envelope::seal(&key, &self.binding(name), plain)?)
     }
 
     /// The same, for what is JSON.
-    pub(crate) fn open_json<T: DeserializeOwned>(&self, use_key: &UseKey, name: &str) -> Result<Option<T>> {
+    fn open_json<T: DeserializeOwned>(&self, use_key: &UseKey, name: &str) -> Result<Option<T>> {
         let Some(text) = self.open(use_key, name)? else { return Ok(None) };
         serde_json::from_slice(text.as_slice()).map(Some).map_err(|_| damaged(name))
     }
 
     /// The same, for what is JSON.
-    pub(crate) fn seal_json(&self, use_key: &UseKey, name: &str, what: &impl Serialize) -> Result<()> {
+    fn seal_json(&self, use_key: &UseKey, name: &str, what: &impl Serialize) -> Result<()> {
         self.seal(use_key, name, &serde_json::to_vec(what).map_err(|_| damaged(name))?)
     }
 

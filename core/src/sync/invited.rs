@@ -1,6 +1,7 @@
 //! What a code opens: the workspace that it was made in, and no other.
 
 use agentsecrets_wire::Opened;
+use agentsecrets_wire::chain::{Invite, Seal};
 
 use super::chain::Chain;
 use crate::crypto::{EpochKey, InviteCode};
@@ -16,7 +17,7 @@ pub(crate) fn opened_invitation(code: &InviteCode, opened: &Opened) -> Result<(C
     let invited = invitation(&chain, code)?;
     let epoch = chain.state().epoch();
     let seal = newest_seal(&chain, code, &invited.seals).ok_or_else(|| gone("was made before the keys were"))?;
-    let key = code.keys()?.receiving().open_epoch(chain.state().workspace(), &seal)?;
+    let key = code.keys()?.receiving().open_epoch(chain.state().workspace(), seal)?;
     if seal.epoch != epoch || Some(key.commitment(chain.state().workspace())) != chain.state().commitment(epoch) {
         return Err(gone("opens another key than the workspace has"));
     }
@@ -39,7 +40,7 @@ pub(super) fn verified(code: &InviteCode, opened: &Opened) -> Result<Chain> {
 }
 
 /// The invitation as it stands in the chain, with the keys that the code leads to.
-pub(super) fn invitation(chain: &Chain, code: &InviteCode) -> Result<agentsecrets_wire::chain::Invite> {
+pub(super) fn invitation(chain: &Chain, code: &InviteCode) -> Result<Invite> {
     let invited = chain.state().invites().find(|(id, _)| **id == code.id()).map(|(_, invited)| &invited.invite);
     let invite = invited.ok_or_else(|| gone("was used or taken back"))?;
     let keys = code.keys()?;
@@ -53,13 +54,9 @@ pub(super) fn invitation(chain: &Chain, code: &InviteCode) -> Result<agentsecret
 }
 
 /// The epoch's seal to the invitation: of the newest rotation, else as it was made.
-fn newest_seal(
-    chain: &Chain,
-    code: &InviteCode,
-    made: &[agentsecrets_wire::chain::Seal],
-) -> Option<agentsecrets_wire::chain::Seal> {
-    let rotated = super::ring::seals_to(chain, code.id()).ok()?;
-    rotated.into_iter().chain(made.iter().cloned()).filter(|seal| seal.scope.is_none()).max_by_key(|seal| seal.epoch)
+fn newest_seal<'s>(chain: &'s Chain, code: &InviteCode, made: &'s [Seal]) -> Option<&'s Seal> {
+    let rotated = super::ring::seals_to(chain, code.id());
+    rotated.chain(made).filter(|seal| seal.scope.is_none()).max_by_key(|seal| seal.epoch)
 }
 
 fn gone(why: &'static str) -> Error {

@@ -1,12 +1,12 @@
 //! Who is in the workspace, and who wrote what.
 
-use agentsecrets_wire::chain::{Act, Entry, Member, Role};
+use agentsecrets_wire::chain::{Act, Member, Role};
 use agentsecrets_wire::{History, Record, Signed};
 use http::Method;
 use uuid::Uuid;
 
 use super::fetch::verify;
-use super::{Sync, View};
+use super::{Sync, View, known_places};
 use crate::control::{MemberInfo, VersionInfo};
 use crate::crypto::{Strict, fingerprint, open_label};
 use crate::error::{Error, ErrorCode, Result};
@@ -71,21 +71,18 @@ impl Sync {
         if scopes.is_empty() {
             return Vec::new();
         }
-        let mut found = Vec::new();
-        let projects = view.policy.iter().flat_map(|policy| &policy.projects);
-        for project in projects {
-            let stored = self.vault.places().unwrap_or_default();
-            let own = stored.into_iter().filter(|place| place.project == project.id).map(|place| place.environment);
-            let standard = crate::context::STANDARD_ENVIRONMENTS.iter().filter_map(|name| Label::parse(name).ok());
-            let mut environments: Vec<Label> = own.chain(standard).collect();
-            environments.sort_unstable();
-            environments.dedup();
-            let ours = |environment: &&Label| {
-                view.ring.scope_of(project.id, environment).is_ok_and(|scope| scopes.contains(&scope))
-            };
-            found.extend(environments.iter().filter(ours).map(|environment| format!("{}/{environment}", project.name)));
-        }
-        found
+        let Some(policy) = view.policy() else { return Vec::new() };
+        let stored = self.vault.places().unwrap_or_default();
+        let stored = stored.into_iter().map(|place| (place.project, place.environment));
+        let mut places: Vec<(Uuid, Label)> = known_places(policy).into_iter().chain(stored).collect();
+        places.sort_unstable();
+        places.dedup();
+        let ours = |(project, environment): &&(Uuid, Label)| {
+            view.ring.scope_of(*project, environment).is_ok_and(|scope| scopes.contains(&scope))
+        };
+        let name =
+            |(project, environment): &(Uuid, Label)| Some(format!("{}/{environment}", policy.project(*project)?.name));
+        places.iter().filter(ours).filter_map(name).collect()
     }
 
     /// The versions of a name, the newest first.
@@ -139,13 +136,10 @@ fn version(
 }
 
 /// What a member said of itself when it came.
-fn member_entry(view: &View, account: Uuid) -> Option<Member> {
-    view.chain.entries().iter().rev().find_map(|signed| {
-        let entry: Entry = signed.parse().ok()?;
-        match entry.act {
-            Act::Genesis { member, .. } | Act::Join { member, .. } if member.account == account => Some(member),
-            _ => None,
-        }
+fn member_entry(view: &View, account: Uuid) -> Option<&Member> {
+    view.chain.said().iter().rev().find_map(|entry| match &entry.act {
+        Act::Genesis { member, .. } | Act::Join { member, .. } if member.account == account => Some(member),
+        _ => None,
     })
 }
 

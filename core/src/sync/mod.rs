@@ -31,13 +31,12 @@ pub(crate) use policy::Piece;
 pub(crate) use push::Wanted;
 pub(crate) use remote::{Refused, Remote, parse_server};
 pub(crate) use ring::Ring;
-pub(crate) use session::{keys_to_bytes, parse_keys};
 
 use compare::{Drift, Standing, drift};
 
 use crate::control::{DriftInfo, SyncStatus};
 use crate::crypto::{DeviceKey, ReceivingKey, UseKey};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
 use crate::home::{Home, HomeConfig};
 use crate::policy::SharedPolicy;
 use crate::resolve::in_background;
@@ -76,7 +75,7 @@ pub(crate) struct View {
     pub(crate) chain: Chain,
     pub(crate) ring: Ring,
     pub(crate) known: Option<Known>,
-    policy: Option<SharedPolicy>,
+    policy: Option<policy::Opened>,
 }
 
 impl View {
@@ -89,9 +88,9 @@ impl View {
         self.known.as_ref().map_or(0, |known| known.cursor)
     }
 
-    /// The name of a project, as the workspace's policy has it.
-    pub(crate) fn project(&self, id: Uuid) -> Option<Label> {
-        self.policy.as_ref()?.project(id).map(|project| project.name.clone())
+    /// The workspace's policy.
+    fn policy(&self) -> Option<&SharedPolicy> {
+        self.policy.as_ref().map(|opened| &opened.policy)
     }
 }
 
@@ -122,19 +121,15 @@ impl Sync {
         let folder = self.folder();
         let known = folder.known(&self.use_key, self.workspace)?;
         let chain = Chain::load(&folder, self.workspace, known.as_ref())?;
-        if chain.seq() == 0 {
-            let ring = Ring::none(self.workspace);
-            return Ok(View { chain, ring, known, policy: None });
-        }
-        self.opened(View { ring: Ring::none(self.workspace), chain, known, policy: None })
+        let view = View { ring: Ring::none(self.workspace), chain, known, policy: None };
+        if view.chain.seq() == 0 { Ok(view) } else { self.opened(view) }
     }
 
     /// The view with the keys and the policy that its chain has now.
     fn opened(&self, view: View) -> Result<View> {
         let mut ring = Ring::open(&view.chain, self.account.account, &self.receiving)?;
-        let opened = policy::open(&view.chain, &ring)?;
-        let (policy, places) = opened.map(|opened| (opened.policy, opened.places)).unzip();
-        ring.name_scopes(places.unwrap_or_default());
+        let policy = policy::open(&view.chain, &ring)?;
+        ring.name_scopes(policy.as_ref().map(|opened| opened.places.clone()).unwrap_or_default());
         Ok(View { ring, policy, ..view })
     }
 
@@ -199,11 +194,11 @@ impl Sync {
             None if was_shared => "changed",
             None => "added",
         };
-        let unknown = || Label::parse("unknown").ok();
         let here = one.here.as_ref();
+        let project = view.policy().and_then(|policy| policy.project(one.place.project));
         DriftInfo {
             name: one.name.clone(),
-            project: view.project(one.place.project).or_else(unknown).unwrap_or_else(|| one.place.environment.clone()),
+            project: project.map_or_else(unknown, |project| project.name.clone()),
             environment: one.place.environment.clone(),
             state: state.to_owned(),
             change: change.to_owned(),
@@ -214,6 +209,11 @@ impl Sync {
             updated: here.and_then(|here| here.updated),
         }
     }
+}
+
+/// What a project is called that the policy does not name any more.
+fn unknown() -> Label {
+    Label::parse("unknown").expect("a legal label")
 }
 
 /// Opens what a home has for syncing a workspace.
@@ -229,10 +229,7 @@ pub(crate) fn open(
 ) -> Result<Sync> {
     let folder = Folder::of(home, config);
     let account = folder.account()?;
-    let keys = folder.open(use_key, "keys.sealed")?.ok_or_else(|| {
-        Error::new(ErrorCode::NotLoggedIn, "this home has lost its device's keys").with_hint("agentsecrets login")
-    })?;
-    let (receiving, device) = parse_keys(keys.as_slice())?;
+    let (receiving, device) = folder.keys(use_key)?;
     let remote = Remote::new(Arc::clone(sender), &account.server)?;
     let (home, config, use_key, vault) = (home.clone(), config.clone(), Arc::clone(use_key), Arc::clone(vault));
     Ok(Sync::new(Inner { home, config, use_key, vault, remote, account, device, receiving, workspace }))

@@ -1,7 +1,6 @@
 //! The workspace's policy on its way out of the chain.
 
-use agentsecrets_wire::Signed;
-use agentsecrets_wire::chain::{Act, Entry};
+use agentsecrets_wire::chain::Act;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -33,7 +32,11 @@ pub(crate) struct Opened {
 /// # Errors
 /// `policy_invalid` where it does not open or read.
 pub(crate) fn open(chain: &Chain, ring: &Ring) -> Result<Option<Opened>> {
-    let Some((version, sealed)) = newest(chain.entries())? else { return Ok(None) };
+    let newest = chain.said().iter().rev().find_map(|entry| match &entry.act {
+        Act::SetPolicy { version, sealed } => Some((*version, sealed)),
+        _ => None,
+    });
+    let Some((version, sealed)) = newest else { return Ok(None) };
     let workspace = chain.state().workspace();
     let blob = PolicyBlob::parse(sealed.as_bytes())?;
     if ring.scopes().is_empty() {
@@ -50,17 +53,6 @@ pub(crate) fn open(chain: &Chain, ring: &Ring) -> Result<Option<Opened>> {
         parts.push(SharedPolicy::parse(&piece.policy.to_bytes())?);
     }
     Ok(SharedPolicy::joined(parts)?.map(|policy| Opened { version, policy, places }))
-}
-
-/// The newest policy, sealed, and its version.
-fn newest(entries: &[Signed<Entry>]) -> Result<Option<(u64, agentsecrets_wire::Blob)>> {
-    for signed in entries.iter().rev() {
-        let entry = signed.parse().map_err(|_| unreadable())?;
-        if let Act::SetPolicy { version, sealed } = entry.act {
-            return Ok(Some((version, sealed)));
-        }
-    }
-    Ok(None)
 }
 
 fn unreadable() -> Error {

@@ -6,7 +6,7 @@ use agentsecrets_wire::{Hash, Record, Signed};
 
 use super::compare::{Incoming, Key, Standing, drift};
 use super::folder::Known;
-use super::{Sync, View, policy};
+use super::{Sync, View};
 use crate::control::PullReport;
 use crate::crypto::Strict;
 use crate::error::{Error, ErrorCode, Result};
@@ -24,8 +24,8 @@ impl Sync {
     pub(crate) async fn pull(&self, theirs: HashSet<Key>) -> Result<PullReport> {
         let view = self.refresh().await?;
         let this = self.clone();
-        let report = in_background(move || this.settle(&view, &theirs)).await?;
-        self.give_a_sign().await?;
+        let (view, report) = in_background(move || this.settle(&view, &theirs).map(|report| (view, report))).await?;
+        self.give_a_sign(&view).await?;
         Ok(report)
     }
 
@@ -76,20 +76,20 @@ impl Sync {
 
     /// Puts the workspace's policy in force, where it is newer than the one that is.
     pub(crate) fn take_policy(&self, view: &View) -> Result<()> {
-        let Some(opened) = policy::open(&view.chain, &view.ring)? else { return Ok(()) };
+        let Some(opened) = &view.policy else { return Ok(()) };
         let _lock = HomeLock::acquire(self.home.root())?;
         let mut joined = owner::load_shared(&self.home, &self.config, &self.use_key)?;
-        let now = Joined { id: self.workspace, version: opened.version, policy: opened.policy };
+        let now = || Joined { id: self.workspace, version: opened.version, policy: opened.policy.clone() };
         match joined.iter_mut().find(|one| one.id == self.workspace) {
-            Some(one) if one.version == now.version => return Ok(()),
-            Some(one) if one.version > now.version => {
+            Some(one) if one.version == opened.version => return Ok(()),
+            Some(one) if one.version > opened.version => {
                 return Err(Error::new(
                     ErrorCode::PolicyInvalid,
                     "the workspace's policy is older than one that was seen",
                 ));
             }
-            Some(one) => *one = now,
-            None => joined.push(now),
+            Some(one) => *one = now(),
+            None => joined.push(now()),
         }
         owner::save_shared(&self.home, &self.config, &self.use_key, &joined)
     }

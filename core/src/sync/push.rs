@@ -48,10 +48,11 @@ impl Sync {
         for _ in 0..ATTEMPTS {
             let view = self.refresh().await?;
             let (this, wanted) = (self.clone(), wanted.clone());
-            let (outgoing, mut report) = in_background(move || this.outgoing(&view, &wanted)).await?;
+            let prepared = in_background(move || this.outgoing(&view, &wanted).map(|made| (view, made)));
+            let (view, (outgoing, mut report)) = prepared.await?;
             match self.send(outgoing, &mut report).await {
                 Ok(()) => {
-                    self.give_a_sign().await?;
+                    self.give_a_sign(&view).await?;
                     return Ok(report);
                 }
                 Err(Refused::Problem(problem)) if matches!(problem.code, Code::EpochOutdated | Code::ChainMoved) => {}
@@ -125,7 +126,7 @@ impl Sync {
                 time: Timestamp::now(),
             },
         )?;
-        let signed = Signed::make(&record, |bytes| Ok::<_, Error>(self.device.sign(bytes)))?;
+        let signed = Signed::make(&record, |bytes| self.device.sign(bytes));
         Ok(Outgoing { signed, version, info, here })
     }
 

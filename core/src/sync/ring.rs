@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use agentsecrets_wire::Hash;
-use agentsecrets_wire::chain::{Act, Entry, Role, Seal};
+use agentsecrets_wire::chain::{Act, Entry, Epoch, Role, Seal};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,22 +42,17 @@ impl Ring {
     pub(crate) fn open(chain: &Chain, account: Uuid, key: &ReceivingKey) -> Result<Self> {
         let (workspace, epoch) = (chain.state().workspace(), chain.state().epoch());
         let member = chain.state().member(&account).ok_or_else(not_a_member)?;
-        let seals = seals_to(chain, account)?;
-        let held = if member.role == Role::Machine {
+        if member.role == Role::Machine {
             let mut scopes = BTreeMap::new();
-            for seal in &seals {
+            for seal in seals_to(chain, account) {
                 let Some(scope) = seal.scope else { continue };
                 scopes.insert((seal.epoch, scope), key.open_scope(workspace, seal)?);
             }
-            Held::Scopes(scopes, Vec::new())
-        } else {
-            let seal = seals.iter().rfind(|seal| seal.epoch == epoch && seal.scope.is_none());
-            let newest = key.open_epoch(workspace, seal.ok_or_else(|| missing(epoch))?)?;
-            let keys = ladder(chain, newest)?;
-            let names = keys.first().map(|first| first.names(workspace)).ok_or_else(|| missing(1))??;
-            Held::Epochs(keys, names)
-        };
-        Ok(Self { workspace, epoch, held })
+            return Ok(Self { workspace, epoch, held: Held::Scopes(scopes, Vec::new()) });
+        }
+        let seal = seals_to(chain, account).filter(|seal| seal.epoch == epoch && seal.scope.is_none()).last();
+        let newest = key.open_epoch(workspace, seal.ok_or_else(|| missing(epoch))?)?;
+        Self::of_epochs(workspace, ladder(chain, newest)?)
     }
 
     /// No key at all: what there is before the chain was read.
@@ -140,32 +135,30 @@ impl Ring {
 }
 
 /// Everything in the chain that is sealed to a member, in the order it was said.
-pub(super) fn seals_to(chain: &Chain, account: Uuid) -> Result<Vec<Seal>> {
-    let mut found = Vec::new();
-    for signed in chain.entries() {
-        let entry: Entry = signed.parse().map_err(|_| Error::new(ErrorCode::ChainInvalid, "an entry does not read"))?;
-        let seals = match entry.act {
-            Act::Genesis { epoch, .. } | Act::Remove { epoch, .. } | Act::Rotate { epoch } => epoch.seals,
-            Act::Join { seals, .. } => seals,
-            _ => continue,
-        };
-        found.extend(seals.into_iter().filter(|seal| seal.recipient == account));
+pub(super) fn seals_to(chain: &Chain, account: Uuid) -> impl Iterator<Item = &Seal> {
+    chain.said().iter().flat_map(seals_of).filter(move |seal| seal.recipient == account)
+}
+
+fn seals_of(entry: &Entry) -> &[Seal] {
+    match &entry.act {
+        Act::Join { seals, .. } => seals,
+        _ => epoch_of(entry).map_or(&[], |epoch| &epoch.seals),
     }
-    Ok(found)
+}
+
+/// The epoch that begins with an entry.
+fn epoch_of(entry: &Entry) -> Option<&Epoch> {
+    match &entry.act {
+        Act::Genesis { epoch, .. } | Act::Remove { epoch, .. } | Act::Rotate { epoch } => Some(epoch),
+        _ => None,
+    }
 }
 
 /// From the newest epoch down to the first: each opens the one before, whose digest the chain has.
 fn ladder(chain: &Chain, newest: EpochKey) -> Result<Vec<EpochKey>> {
     let workspace = chain.state().workspace();
-    let mut sealed: Vec<_> = Vec::new();
-    for signed in chain.entries() {
-        let entry: Entry = signed.parse().map_err(|_| Error::new(ErrorCode::ChainInvalid, "an entry does not read"))?;
-        if let Act::Genesis { epoch, .. } | Act::Remove { epoch, .. } | Act::Rotate { epoch } = entry.act {
-            sealed.push(epoch);
-        }
-    }
     let mut keys = vec![newest];
-    for epoch in sealed.iter().rev() {
+    for epoch in chain.said().iter().rev().filter_map(epoch_of) {
         let Some(key) = keys.last() else { break };
         if key.commitment(workspace) != epoch.commitment {
             return Err(Error::new(ErrorCode::ChainInvalid, "an epoch's key is not the one that the chain names"));

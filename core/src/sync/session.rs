@@ -1,20 +1,17 @@
 //! The device's session at the server: made by a login, made again by the device's signature.
 
 use agentsecrets_wire::chain::Role;
-use agentsecrets_wire::{Beat, Code, Hash, Heartbeat, Resume, Session as Given, Signed, proof};
+use agentsecrets_wire::{Beat, Code, Heartbeat, Resume, Session as Given, Signed, open_proof};
 use http::Method;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Sync;
 use super::folder::KeptSession;
 use super::remote::{Refused, Session};
-use crate::crypto::{DeviceKey, ReceivingKey};
-use crate::error::{Error, ErrorCode, Result};
-use crate::resolve::value::SecretBuf;
+use super::{Sync, View};
+use crate::error::Result;
 
-const SESSION: &str = "session.sealed";
 const RESUME: &str = "/v1/sessions";
 /// How often an admin's device gives a sign of life, in seconds: once a day.
 const BEAT: i64 = 86_400;
@@ -44,19 +41,18 @@ impl Sync {
     }
 
     fn kept(&self) -> Result<Option<Session>> {
-        let kept: Option<KeptSession> = self.folder().open_json(&self.use_key, SESSION)?;
+        let kept = self.folder().session(&self.use_key)?;
         let live = kept.filter(|kept| kept.expires.as_second() > Timestamp::now().as_second() + SOON);
         Ok(live.map(|kept| Session { token: kept.token, device: self.device.clone() }))
     }
 
     async fn resume(&self) -> Result<Session, Refused> {
         let time = Timestamp::now().as_second();
-        let none = Hash::from([0; 32]);
-        let signature = self.device.sign(&proof("POST", RESUME, &none, &none, time));
+        let signature = self.device.sign(&open_proof(RESUME, time));
         let asked = Resume { device: self.account.device, time, signature };
         let given: Given = self.remote.ask(Method::POST, RESUME, Some(&asked)).await?;
         let kept = KeptSession { token: given.token.clone(), expires: given.expires };
-        self.folder().seal_json(&self.use_key, SESSION, &kept)?;
+        self.folder().save_session(&self.use_key, &kept)?;
         Ok(Session { token: given.token, device: self.device.clone() })
     }
 
@@ -64,8 +60,7 @@ impl Sync {
     ///
     /// # Errors
     /// Those of the server and of the store.
-    pub(crate) async fn give_a_sign(&self) -> Result<()> {
-        let view = self.view().await?;
+    pub(crate) async fn give_a_sign(&self, view: &View) -> Result<()> {
         let admin = view.chain.state().member(&self.account.account).is_some_and(|own| own.role == Role::Admin);
         let now = Timestamp::now();
         let heard = view.known.as_ref().and_then(|known| known.heard);
@@ -80,28 +75,14 @@ impl Sync {
             head: view.chain.head()?,
             time: now,
         };
-        let heartbeat = Signed::make(&heartbeat, |bytes| Ok::<_, Error>(self.device.sign(bytes)))?;
+        let heartbeat = Signed::make(&heartbeat, |bytes| self.device.sign(bytes));
         let target = format!("/v1/workspaces/{}/heartbeat", self.workspace);
         self.request::<Option<()>>(Method::PUT, &target, Some(&Beat { heartbeat })).await?;
-        if let Some(mut known) = view.known {
+        // What waits may be another list by now.
+        if let Some(mut known) = self.folder().known(&self.use_key, self.workspace)? {
             known.heard = Some(now);
             self.folder().save_known(&self.use_key, self.workspace, &known)?;
         }
         Ok(())
     }
-}
-
-/// The keys of `keys.sealed`: X25519, then Ed25519.
-pub(crate) fn parse_keys(bytes: &[u8]) -> Result<(ReceivingKey, DeviceKey)> {
-    let damaged = || Error::new(ErrorCode::StoreCorrupted, "the device's keys are not of the right length");
-    let (receiving, device) = bytes.split_at_checked(32).ok_or_else(damaged)?;
-    Ok((ReceivingKey::from_bytes(receiving)?, DeviceKey::from_bytes(device)?))
-}
-
-/// The same keys, to be sealed.
-pub(crate) fn keys_to_bytes(receiving: &ReceivingKey, device: &DeviceKey) -> SecretBuf {
-    let mut bytes = SecretBuf::with_capacity(64);
-    bytes.extend(receiving.bytes());
-    bytes.extend(device.bytes());
-    bytes
 }

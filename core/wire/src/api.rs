@@ -19,6 +19,13 @@ pub fn proof(method: &str, target: &str, body: &Hash, token: &Hash, seconds: i64
     signed::bound("agentsecrets/proof/1", &fields)
 }
 
+/// What is signed to ask for a path outside of any session: [`proof`] of `POST`, with zeroes for body and token.
+#[must_use]
+pub fn open_proof(path: &str, seconds: i64) -> Vec<u8> {
+    let none = Hash::from([0; 32]);
+    proof("POST", path, &none, &none, seconds)
+}
+
 macro_rules! message {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* })+) => {
         $($(#[$doc])*
@@ -118,7 +125,7 @@ message! {
         email: String,
         /// The time of the signature, in seconds.
         time: i64,
-        /// By the recovery key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        /// By the recovery key, over [`open_proof`] of this path: `POST`, with zeroes for body and token.
         signature: Signature,
     }
     /// `POST /v1/recovery`: the second half; every session of the account ends.
@@ -131,7 +138,7 @@ message! {
         account: Account,
         /// The time of the signature, in seconds.
         time: i64,
-        /// By the recovery key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        /// By the recovery key, over [`open_proof`] of this path: `POST`, with zeroes for body and token.
         signature: Signature,
     }
     /// `POST /v1/sessions`: another session for a device that some workspace knows, without a password.
@@ -140,7 +147,7 @@ message! {
         device: Uuid,
         /// The time of the signature, in seconds.
         time: i64,
-        /// By the device's key, over [`proof`] of `POST /v1/sessions` with zeroes for body and token.
+        /// By the device's key, over [`open_proof`] of `/v1/sessions`: `POST`, with zeroes for body and token.
         signature: Signature,
     }
     /// A session. The token is shown once and stored as a digest; `DELETE /v1/sessions` ends the one that it is sent in.
@@ -180,7 +187,7 @@ message! {
     Open {
         /// The time of the signature, in seconds.
         time: i64,
-        /// By the invitation's signing key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        /// By the invitation's signing key, over [`open_proof`] of this path: `POST`, with zeroes for body and token.
         signature: Signature,
     }
     /// Its answer.
@@ -196,7 +203,7 @@ message! {
     Enrol {
         /// The time of the signature, in seconds.
         time: i64,
-        /// By the invitation's signing key, over [`proof`] of `POST` and this path with zeroes for body and token.
+        /// By the invitation's signing key, over [`open_proof`] of this path: `POST`, with zeroes for body and token.
         signature: Signature,
         /// The entry.
         #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::Statement))]

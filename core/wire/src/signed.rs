@@ -52,13 +52,11 @@ pub struct Signed<T> {
 
 impl<T: Statement> Signed<T> {
     /// Renders a statement and has its bytes signed.
-    ///
-    /// # Errors
-    /// What `sign` answers.
-    pub fn make<E>(statement: &T, sign: impl FnOnce(&[u8]) -> Result<Signature, E>) -> Result<Self, E> {
+    #[must_use]
+    pub fn make(statement: &T, sign: impl FnOnce(&[u8]) -> Signature) -> Self {
         let body = serde_json::to_string(statement).expect("a statement is plain data with text keys");
-        let signature = sign(&to_be_signed::<T>(&body))?;
-        Ok(Self { body, signature, statement: PhantomData })
+        let signature = sign(&to_be_signed::<T>(&body));
+        Self { body, signature, statement: PhantomData }
     }
 
     /// A statement and signature from where they are stored.

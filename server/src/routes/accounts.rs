@@ -1,5 +1,6 @@
 //! Making an account, and changing its password.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use agentsecrets_wire::{Account, Blob, Code, Problem, Register, RegisterStart, RegisterStarted, Rekey};
@@ -32,9 +33,13 @@ pub(crate) async fn start(
     Peer(peer): Peer,
     Open(asked): Open<RegisterStart>,
 ) -> Answer<Json<RegisterStarted>> {
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
-    let response = password::register(&app.keys.setup, email, &asked.request).ok_or_else(no_message)?;
+    begin(&app, peer, &asked.email, &asked.request).await
+}
+
+/// The first half of any registration: it is the same whether the address has an account or not.
+pub(super) async fn begin(app: &App, peer: IpAddr, email: &str, request: &Blob) -> Answer<Json<RegisterStarted>> {
+    let email = attempted(app, peer, email).await?;
+    let response = password::register(&app.keys.setup, email, request).ok_or_else(no_message)?;
     Ok(Json(RegisterStarted { response }))
 }
 
@@ -54,8 +59,7 @@ pub(crate) async fn register(
     if app.registration == Registration::Closed {
         return Err(Refused::with(Code::Forbidden, "this server takes no new accounts"));
     }
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
+    let email = attempted(&app, peer, &asked.email).await?;
     let kept = kept(&app, email, &asked.record, asked.account)?;
     // What a machine of some workspace is called cannot become an account's name.
     if app.storage.is_member_somewhere(kept.account.account).await? {
@@ -118,8 +122,15 @@ pub(super) fn address(app: &App, email: &str) -> Vec<u8> {
     app.keys.blind("address", email.as_bytes())
 }
 
+/// The address that somebody tries, once the attempt is counted.
+pub(super) async fn attempted<'e>(app: &App, peer: IpAddr, email: &'e str) -> Answer<&'e str> {
+    let email = parse_email(email)?;
+    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
+    Ok(email)
+}
+
 /// An address: in lower case, with one part on each side of an `@`.
-pub(super) fn parse_email(email: &str) -> Answer<&str> {
+fn parse_email(email: &str) -> Answer<&str> {
     let parts = email.split_once('@').is_some_and(|(name, domain)| !name.is_empty() && !domain.is_empty());
     let plain = !email.chars().any(|it| it.is_whitespace() || it.is_control() || it.is_uppercase());
     if parts && plain && email.len() <= ADDRESS {

@@ -12,7 +12,7 @@ use super::records::is_known;
 use crate::app::App;
 use crate::auth::{Caller, Place};
 use crate::error::{Answer, Refused};
-use crate::verify::{Strict, is_timely};
+use crate::verify::{Strict, check_timely};
 
 /// Keeps the newest sign of life.
 #[utoipa::path(
@@ -40,9 +40,7 @@ pub(crate) async fn beat(
     if !admin || !own || !known || !signed.is_signed_by(&caller.device.key, &Strict) {
         return Err(Refused::with(Code::Forbidden, "a sign of life is an admin's, from the admin's device"));
     }
-    if !is_timely(beat.time.as_second()) {
-        return Err(Code::ClockSkew.into());
-    }
+    check_timely(beat.time.as_second())?;
     if !is_known(&app, workspace, &beat.head).await? {
         return Err(Refused::with(Code::Refused, "the admin has seen another chain than this one"));
     }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::auth::{Open, Peer, Place};
 use crate::chains;
 use crate::error::{Answer, Refused};
-use crate::verify::{is_asked_by, is_timely, now};
+use crate::verify::{check_timely, is_asked_by, now};
 
 /// The chain, for who has the code.
 #[utoipa::path(
@@ -87,9 +87,7 @@ fn person() -> Refused {
 
 /// The workspace of an open invitation whose code is known to who asks.
 async fn invited_to(app: &App, invite: Uuid, act: &str, time: i64, signature: &Signature) -> Answer<Uuid> {
-    if !is_timely(time) {
-        return Err(Code::ClockSkew.into());
-    }
+    check_timely(time)?;
     let path = format!("/v1/invites/{invite}/{act}");
     let open = app.storage.invite(invite).await?;
     let theirs = open.into_iter().find(|(_, key, _)| is_asked_by(key, &path, time, signature));

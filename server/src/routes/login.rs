@@ -6,7 +6,7 @@ use agentsecrets_wire::{Code, LoggedIn, Login, LoginStart, LoginStarted, Problem
 use axum::Json;
 use axum::extract::State;
 
-use super::accounts::{address, no_message, parse_email};
+use super::accounts::{address, attempted, no_message};
 use super::sessions::begin;
 use crate::app::App;
 use crate::auth::{Open, Peer};
@@ -31,8 +31,7 @@ pub(crate) async fn start(
     Peer(peer): Peer,
     Open(asked): Open<LoginStart>,
 ) -> Answer<Json<LoginStarted>> {
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
+    let email = attempted(&app, peer, &asked.email).await?;
     let address = address(&app, email);
     let known = app.storage.account_at(&address).await?;
     let record = known.as_ref().map(|known| known.record.as_slice());

@@ -9,13 +9,12 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 
-use super::accounts::{address, check_same, kept, no_message, parse_email};
+use super::accounts::{address, attempted, begin, check_same, kept};
 use crate::app::App;
 use crate::auth::{Open, Peer};
 use crate::error::Answer;
-use crate::password;
 use crate::storage::Kept;
-use crate::verify::{is_asked_by, is_timely};
+use crate::verify::{check_timely, is_asked_by};
 
 /// The first half. Whether the address has an account is not said.
 #[utoipa::path(
@@ -30,10 +29,7 @@ pub(crate) async fn start(
     Peer(peer): Peer,
     Open(asked): Open<RecoveryStart>,
 ) -> Answer<Json<RegisterStarted>> {
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
-    let response = password::register(&app.keys.setup, email, &asked.request).ok_or_else(no_message)?;
-    Ok(Json(RegisterStarted { response }))
+    begin(&app, peer, &asked.email, &asked.request).await
 }
 
 /// What the recovery code opens.
@@ -49,8 +45,7 @@ pub(crate) async fn open(
     Peer(peer): Peer,
     Open(asked): Open<RecoveryOpen>,
 ) -> Answer<Json<Account>> {
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
+    let email = attempted(&app, peer, &asked.email).await?;
     let known = known(&app, email, "/v1/recovery/open", asked.time, &asked.signature).await?;
     Ok(Json(known.account))
 }
@@ -68,8 +63,7 @@ pub(crate) async fn finish(
     Peer(peer): Peer,
     Open(asked): Open<Recovery>,
 ) -> Answer<StatusCode> {
-    let email = parse_email(&asked.email)?;
-    app.limits.attempt(&app.storage, &app.keys, peer, email.as_bytes()).await?;
+    let email = attempted(&app, peer, &asked.email).await?;
     let kept = kept(&app, email, &asked.record, asked.account)?;
     let known = known(&app, email, "/v1/recovery", asked.time, &asked.signature).await?;
     check_same(&known, &kept)?;
@@ -79,9 +73,7 @@ pub(crate) async fn finish(
 
 /// The account of an address whose recovery code is known to who asks. No account and another code look the same.
 async fn known(app: &App, email: &str, path: &str, time: i64, signature: &Signature) -> Answer<Kept> {
-    if !is_timely(time) {
-        return Err(Code::ClockSkew.into());
-    }
+    check_timely(time)?;
     let known = app.storage.account_at(&address(app, email)).await?;
     // The base point of the curve: a key like any other, for the same work.
     let nobody = PublicKey::from({

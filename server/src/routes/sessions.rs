@@ -14,7 +14,7 @@ use crate::auth::{Caller, Open, Peer};
 use crate::error::Answer;
 use crate::random;
 use crate::storage::KeptSession;
-use crate::verify::{Strict, is_asked_by, is_timely, now};
+use crate::verify::{Strict, check_timely, is_asked_by, now};
 
 /// How long a session lasts, in hours.
 const HOURS: i64 = 24;
@@ -33,9 +33,7 @@ pub(crate) async fn resume(
     Open(asked): Open<Resume>,
 ) -> Answer<Json<Session>> {
     app.limits.attempt(&app.storage, &app.keys, peer, asked.device.as_bytes()).await?;
-    if !is_timely(asked.time) {
-        return Err(Code::ClockSkew.into());
-    }
+    check_timely(asked.time)?;
     let known = app.storage.device(asked.device).await?;
     let is_theirs = |key: &PublicKey| is_asked_by(key, "/v1/sessions", asked.time, &asked.signature);
     let (account, key) = known.into_iter().find(|(_, key)| is_theirs(key)).ok_or(Code::Unauthenticated)?;

@@ -43,9 +43,8 @@ async fn work(client: &Client, ann: &Person, team: &mut Team, stored: &mut Vec<S
             head: team.head(),
             time: Timestamp::now(),
         };
-        let heartbeat =
-            Signed::make(&heartbeat, |bytes| Ok::<_, std::convert::Infallible>(sign(&ann.device_key, bytes)));
-        let asked = Beat { heartbeat: heartbeat.expect("signed") };
+        let heartbeat = Signed::make(&heartbeat, |bytes| sign(&ann.device_key, bytes));
+        let asked = Beat { heartbeat };
         let Ok(answer) = client.try_call(&session, Method::PUT, &team.at("/heartbeat"), &asked).await else { return };
         answer.done();
         assert!(round < 50, "the fault never came");

@@ -1,7 +1,5 @@
 //! Records: compare and swap, pages, epochs, history.
 
-use std::convert::Infallible;
-
 use agentsecrets_wire::chain::{Act, Head, Role};
 use agentsecrets_wire::{Blob, Code, Hash, History, Outcome, Pushed, Record, Signed};
 
@@ -102,8 +100,8 @@ pub(crate) async fn a_record_is_its_authors_and_of_this_chain(kind: Kind) {
     let attempt = async |change: &dyn Fn(&mut Record)| {
         let mut record = right.parse().expect("a record");
         change(&mut record);
-        let signed = Signed::make(&record, |message| Ok::<_, Infallible>(sign(&ben.device_key, message)));
-        team.push(&client, &ben, &[signed.expect("signed")]).await.code()
+        let signed = Signed::make(&record, |message| sign(&ben.device_key, message));
+        team.push(&client, &ben, &[signed]).await.code()
     };
     assert_eq!(attempt(&|it| it.author = ann.account).await, Code::Forbidden);
     assert_eq!(attempt(&|it| it.device = ann.device).await, Code::Forbidden);
@@ -117,13 +115,13 @@ pub(crate) async fn a_record_is_its_authors_and_of_this_chain(kind: Kind) {
     assert_eq!(attempt(&|it| it.head = Head { seq: 99, ..it.head }).await, Code::Refused);
     let record = right.parse().expect("a record");
     let other = key();
-    let forged = Signed::make(&record, |message| Ok::<_, Infallible>(sign(&other, message))).expect("signed");
+    let forged = Signed::make(&record, |message| sign(&other, message));
     assert_eq!(team.push(&client, &ben, &[forged]).await.code(), Code::Forbidden);
     assert_eq!(team.push(&client, &ann, std::slice::from_ref(&right)).await.code(), Code::Forbidden, "another's");
     team.stores(&client, &ben, &[right]).await;
     // A version that skips one is a conflict, not a hole.
     let ahead = Record { version: 3, prev: Some(Hash::from(random())), sealed: Blob(vec![1]), ..record };
-    let ahead = Signed::make(&ahead, |message| Ok::<_, Infallible>(sign(&ben.device_key, message))).expect("signed");
+    let ahead = Signed::make(&ahead, |message| sign(&ben.device_key, message));
     let pushed: Pushed = team.push(&client, &ben, &[ahead]).await.ok();
     assert!(matches!(pushed.outcomes[0], Outcome::Conflict { current: Some(_) }));
 }

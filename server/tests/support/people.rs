@@ -1,12 +1,10 @@
 //! People and machines with keys, and a workspace as they see it.
 
-use std::convert::Infallible;
-
 use agentsecrets_wire::chain::{Act, Device, Entry, Epoch, Head, Invite, Member, Role, Seal, State, join_proof};
 use agentsecrets_wire::{
     Account, Append, Appended, Blob, Changes, Hash, LoggedIn, Login, LoginStart, LoginStarted, Outcome, PublicKey,
     Push, Pushed, Record, Register, RegisterStart, RegisterStarted, Resume, Session as Given, Signed, Verifier, opaque,
-    proof,
+    open_proof,
 };
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use jiff::{SignedDuration, Timestamp};
@@ -213,8 +211,7 @@ impl Person {
 
 /// What a key signs outside of any session.
 pub(crate) fn asked_by(key: &SigningKey, path: &str, time: i64) -> agentsecrets_wire::Signature {
-    let none = Hash::from([0; 32]);
-    sign(key, &proof("POST", path, &none, &none, time))
+    sign(key, &open_proof(path, time))
 }
 
 fn identifiers(email: &str) -> Identifiers<'_> {
@@ -267,7 +264,7 @@ impl Team {
             author: by.account,
             act,
         };
-        Signed::make(&entry, |message| Ok::<_, Infallible>(sign(&by.signing, message))).expect("signed")
+        Signed::make(&entry, |message| sign(&by.signing, message))
     }
 
     /// Sends an entry.
@@ -344,7 +341,7 @@ impl Team {
             gone: false,
             sealed: Blob(random::<296>().to_vec()),
         };
-        Signed::make(&record, |message| Ok::<_, Infallible>(sign(&by.device_key, message))).expect("signed")
+        Signed::make(&record, |message| sign(&by.device_key, message))
     }
 
     pub(crate) async fn push(&self, client: &Client, by: &Person, records: &[Signed<Record>]) -> Answer {

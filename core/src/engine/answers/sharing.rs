@@ -1,10 +1,7 @@
 //! Shared workspaces, as the broker serves them: what the members have, beside what is here.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use agentsecrets_wire::Signed;
-use agentsecrets_wire::chain::Entry;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -23,25 +20,23 @@ use crate::{owner, policy};
 
 impl Engine {
     /// Answers what is asked of the server too; `None` for anything else.
-    pub(super) async fn of_sharing(self: &Arc<Self>, question: &Question) -> Option<Result<Value>> {
+    pub(super) async fn of_sharing(&self, question: &Question) -> Result<Option<Value>> {
         let selection = &question.selection;
-        Some(match &question.ask {
-            Ask::Diff { whole } => self.diff(selection, *whole).await.and_then(|drift| json(&drift)),
+        let answer = match &question.ask {
+            Ask::Diff { whole } => json(&self.diff(selection, *whole).await?),
             Ask::Pull { act } => self.pull(selection, act.as_ref()).await,
             Ask::Push { names, act } => self.push(selection, names, act.as_ref()).await,
-            Ask::Members => match self.sync_at(selection) {
-                Ok((sync, _)) => sync.members().await.and_then(|members| json(&members)),
-                Err(why) => Err(why),
-            },
-            Ask::History { name } => match self.sync_at(selection) {
-                Ok((sync, place)) => sync.history(&place.in_store(), name).await.and_then(|versions| json(&versions)),
-                Err(why) => Err(why),
-            },
-            Ask::Append { workspace, entries } => self.append(*workspace, entries).await.and_then(|log| json(&log)),
-            Ask::Follow => self.follow().await.and_then(|workspaces| json(&workspaces)),
-            Ask::Leave => self.leave().await.and_then(|left| json(&left)),
-            _ => return None,
-        })
+            Ask::Members => json(&self.sync_at(selection)?.0.members().await?),
+            Ask::History { name } => {
+                let (sync, place) = self.sync_at(selection)?;
+                json(&sync.history(&place.in_store(), name).await?)
+            }
+            Ask::Append { workspace, entries } => json(&self.sync_of(*workspace)?.append(entries).await?),
+            Ask::Follow => json(&self.follow().await?),
+            Ask::Leave => json(&self.leave().await?),
+            _ => return Ok(None),
+        };
+        answer.map(Some)
     }
 
     /// Follows every workspace that the server has for this account; gives those where this home's device is not known yet.
@@ -92,11 +87,6 @@ impl Engine {
     fn sync_of(&self, workspace: Uuid) -> Result<Sync> {
         let (loaded, opened) = (self.loaded()?, self.opened()?);
         sync::open((&self.home, &self.config), &opened.key, &opened.vault, &loaded.sender, workspace)
-    }
-
-    /// Brings entries that the owner's account signed to the server, and follows the chain from there.
-    async fn append(&self, workspace: Uuid, entries: &[Signed<Entry>]) -> Result<()> {
-        self.sync_of(workspace)?.append(entries).await
     }
 
     /// The entries of the membership chain, for two members to compare.

@@ -106,16 +106,8 @@ impl Session {
 impl Bench {
     /// Signs the next entry, and applies it as every member will.
     fn say(&mut self, act: Act) -> Result<()> {
-        let entry = Entry {
-            v: 1,
-            workspace: self.chain.state().workspace(),
-            seq: self.chain.seq() + 1,
-            prev: self.chain.hash_at(self.chain.seq()),
-            time: self.now,
-            author: self.account.account,
-            act,
-        };
-        let signed = Signed::make(&entry, |bytes| Ok::<_, Error>(self.signing.sign(bytes)))?;
+        let entry = self.chain.next(self.account.account, self.now, act);
+        let signed = Signed::make(&entry, |bytes| self.signing.sign(bytes));
         self.chain.extend(vec![signed.clone()]).map_err(|why| refused(&why))?;
         self.entries.push(signed);
         Ok(())
@@ -175,17 +167,14 @@ impl Bench {
 
     fn add_machine(&mut self, places: &[MachinePlace], expires: Timestamp) -> Result<InviteCode> {
         let mut policy = self.policy.clone().ok_or_else(no_policy)?;
-        let mut scopes = Vec::new();
-        for place in places {
-            let project = policy.project_named(&place.project)?.id;
-            scopes.push(self.ring.scope_of(project, &place.environment)?);
-        }
-        scopes.sort_unstable();
-        scopes.dedup();
         let named: Vec<(Uuid, Label)> = places
             .iter()
             .map(|place| Ok((policy.project_named(&place.project)?.id, place.environment.clone())))
             .collect::<Result<_>>()?;
+        let scopes = named.iter().map(|(project, environment)| self.ring.scope_of(*project, environment));
+        let mut scopes = scopes.collect::<Result<Vec<Hash>>>()?;
+        scopes.sort_unstable();
+        scopes.dedup();
         for (project, environment) in &named {
             let place = MachineEnvironment { project: *project, environment: environment.clone() };
             if !policy.machines.contains(&place) {

@@ -1,7 +1,7 @@
 //! Joining a workspace by a code: the chain is verified against it before anything is signed.
 
 use agentsecrets_wire::chain::{Act, Device, Entry, Member, join_proof};
-use agentsecrets_wire::{Hash, Opened, Signature, Signed, proof};
+use agentsecrets_wire::{Opened, Signature, Signed, open_proof};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use super::super::prompt::PassphraseSource;
 use super::super::signer::{Session, confused};
 use crate::crypto::{AccountSigning, InviteCode, ReceivingKey, seal_label};
 use crate::error::{Error, ErrorCode, Result};
-use crate::sync::{Account, Chain, Folder, opened_invitation};
+use crate::sync::{Account, Folder, opened_invitation};
 
 /// What the server is asked with for the workspace behind a code. The code's secret is not in it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,8 +29,7 @@ impl Invitation {
     /// The invitation of a code.
     pub(crate) fn of(code: &InviteCode) -> Result<Self> {
         let time = Timestamp::now().as_second();
-        let none = Hash::from([0; 32]);
-        let message = proof("POST", &format!("/v1/invites/{}/open", code.id()), &none, &none, time);
+        let message = open_proof(&format!("/v1/invites/{}/open", code.id()), time);
         Ok(Self { invite: code.id(), server: code.server().to_owned(), time, signature: code.keys()?.sign(&message) })
     }
 }
@@ -72,8 +71,8 @@ impl Session {
         let proof = code.keys()?.sign(&join_proof(&workspace, &code.id(), &member, &device));
         let seals = vec![key.seal_to(workspace, account.account, &account.receiving)?];
         let act = Act::Join { invite: code.id(), proof, member, device, seals };
-        let entry = entry_after(&chain, account.account, act)?;
-        let signed = Signed::make(&entry, |bytes| Ok::<_, Error>(signing.sign(bytes)))?;
+        let entry = chain.next(account.account, Timestamp::now(), act);
+        let signed = Signed::make(&entry, |bytes| signing.sign(bytes));
         Ok((vec![signed], vec!["This home is a member of the workspace".to_owned()]))
     }
 
@@ -86,21 +85,7 @@ impl Session {
         };
         let sealed = folder.read("signing.sealed")?.ok_or_else(lost)?;
         let signing = AccountSigning::open(&self.opened()?.derive("account-key")?, account.account, &sealed)?;
-        let keys = folder.open(self.use_key()?, "keys.sealed")?.ok_or_else(lost)?;
-        let (receiving, _) = crate::sync::parse_keys(keys.as_slice())?;
+        let (receiving, _) = folder.keys(self.use_key()?)?;
         Ok((account, signing, receiving))
     }
-}
-
-/// The entry that comes next in a chain.
-pub(crate) fn entry_after(chain: &Chain, author: Uuid, act: Act) -> Result<Entry> {
-    Ok(Entry {
-        v: 1,
-        workspace: chain.state().workspace(),
-        seq: chain.seq() + 1,
-        prev: Some(chain.head()?.hash),
-        time: Timestamp::now(),
-        author,
-        act,
-    })
 }

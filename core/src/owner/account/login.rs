@@ -2,7 +2,7 @@
 
 use agentsecrets_wire::chain::Device;
 use agentsecrets_wire::{
-    Blob, Hash, LoggedIn, Login, LoginStarted, Recovery, RecoveryOpen, Register, RegisterStarted, Signature, proof,
+    Blob, LoggedIn, Login, LoginStarted, Recovery, RecoveryOpen, Register, RegisterStarted, Signature, open_proof,
 };
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use super::super::token::TokenSink;
 use crate::crypto::{AccountKeys, DeviceKey, OpaqueLogin, OpaqueRegistration, RecoveryCode};
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::value::SecretValue;
-use crate::sync::{Account, Folder, KeptSession, keys_to_bytes, parse_server};
+use crate::sync::{Account, Folder, KeptSession, parse_server};
 
 /// What is between two messages of a registration or login.
 #[derive(Default)]
@@ -146,7 +146,7 @@ impl Session {
         };
         self.keep_keys(&account, &keys, &device_key)?;
         let session = KeptSession { token: given.session.token, expires: given.session.expires };
-        Folder::of(&self.home, &self.config).seal_json(self.use_key()?, "session.sealed", &session)?;
+        Folder::of(&self.home, &self.config).save_session(self.use_key()?, &session)?;
         if let Some(code) = self.pending.recovery.take() {
             show(&code, sink)?;
         }
@@ -164,7 +164,7 @@ impl Session {
         }
         let sealing = self.opened()?.derive("account-key")?;
         folder.write("signing.sealed", &keys.seal_signing(&sealing, account.account)?)?;
-        folder.seal(self.use_key()?, "keys.sealed", keys_to_bytes(keys.receiving(), device).as_slice())?;
+        folder.save_keys(self.use_key()?, keys.receiving(), device)?;
         folder.save_account(account)
     }
 }
@@ -172,8 +172,7 @@ impl Session {
 /// The proof that a recovery code is known, for one path, now.
 fn proved(code: &RecoveryCode, path: &str) -> Result<(i64, Signature)> {
     let time = Timestamp::now().as_second();
-    let none = Hash::from([0; 32]);
-    Ok((time, code.sign(&proof("POST", path, &none, &none, time))?))
+    Ok((time, code.sign(&open_proof(path, time))?))
 }
 
 /// Shows the code that opens the account where the password is forgotten.

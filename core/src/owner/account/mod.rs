@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use act::{ChainAct, MachinePlace, SharedAct};
-pub(crate) use join::{Invitation, entry_after};
+pub(crate) use join::Invitation;
 pub(super) use login::Pending;
 
 use super::signer::{Owner, Reply, Request, Session, confused};

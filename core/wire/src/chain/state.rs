@@ -168,6 +168,12 @@ impl State {
         self.devices.get(device).filter(|device| is_open(&device.spans))
     }
 
+    /// Whether a device ever counted.
+    #[must_use]
+    pub fn has_had(&self, device: &Uuid) -> bool {
+        self.devices.contains_key(device)
+    }
+
     /// A device that counted when the chain ended with entry `seq`: what it signed then still counts.
     #[must_use]
     pub fn device_at(&self, device: &Uuid, seq: u64) -> Option<&Registered> {

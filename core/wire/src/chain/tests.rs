@@ -1,7 +1,5 @@
 //! The rules, attacked entry by entry with real signatures.
 
-use std::convert::Infallible;
-
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -110,7 +108,7 @@ impl World {
     }
 
     fn says(&mut self, by: &Somebody, entry: &Entry) -> Result<Head, Refusal> {
-        let signed = Signed::make(entry, |message| Ok::<_, Infallible>(sign(&by.key, message))).expect("signed");
+        let signed = Signed::make(entry, |message| sign(&by.key, message));
         let before = self.state.clone();
         let outcome = self.state.apply(&signed, &Real);
         match outcome {
