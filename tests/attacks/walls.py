@@ -23,7 +23,8 @@ INSIDE = "/run/agentsecrets"
 ANSWERED = {"status", "secrets", "check", "grants", "logs"}
 REFUSED = {
     "allowlist", "environments", "projects", "use_environment", "use_project", "deny", "delete", "anchor", "agents",
-    "tokens", "revoke_token", "limits", "approvals", "decide", "copy", "shares", "stop_share",
+    "tokens", "revoke_token", "limits", "approvals", "decide", "copy", "shares", "stop_share", "workspaces",
+    "use_workspace", "diff", "pull", "push", "members", "append", "workspace_log", "follow", "leave", "history", "sync_status",
 }  # fmt: skip
 
 
