@@ -17,6 +17,7 @@ pub(crate) mod grants;
 pub(crate) mod init;
 pub(crate) mod limit;
 pub(crate) mod lock;
+pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod project;
@@ -64,6 +65,8 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Logs(logs) => logs.run(output),
         Command::Status(status) => status.run(output),
         Command::Doctor(doctor) => doctor.run(output),
+        Command::Login(login) => login.run(output),
+        Command::Logout(logout) => logout.run(output),
         Command::Lock(lock) => lock.run(output),
         Command::Unlock(unlock) => unlock.run(output),
         Command::Project(project) => project.run(output),

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use agentsecrets::broker::SharedSocket;
 use agentsecrets::owner::{Owner, PassphraseSource, TokenSink};
-use agentsecrets::{Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status};
+use agentsecrets::{
+    Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status, WorkspaceInfo,
+};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::Place;
@@ -51,6 +53,27 @@ impl Session {
             Err(error) => return Err(error),
         };
         Self::join(place, Some(home), owner)
+    }
+
+    /// A session whose owner's child keeps descriptors that codes and passwords come from or go to.
+    pub(crate) fn with_owner_keeping(place: &Place, passphrase_fd: Option<i32>, fds: &[i32]) -> Result<Self> {
+        let home = super::home()?;
+        let owner = Owner::fork_with(&home, PassphraseSource::from_fd(passphrase_fd), fds)?;
+        Self::join(place, Some(home), Some(owner))
+    }
+
+    /// The client, what waits for it, and the owner, for work that needs all of them.
+    pub(crate) fn parts(&mut self) -> Result<(&Client, &Runtime, &mut Owner)> {
+        let owner = self.owner.as_mut().ok_or_else(|| {
+            Error::new(ErrorCode::OwnerAbsent, "this home was made with --no-owner; its policy is read-only")
+        })?;
+        Ok((&self.client, &self.runtime, owner))
+    }
+
+    /// The shared workspace in use; none where the home's own is.
+    pub(crate) fn shared(&self) -> Result<Option<WorkspaceInfo>> {
+        let all = self.wait(self.client.workspaces())?;
+        Ok(all.into_iter().find(|workspace| workspace.current && workspace.shared))
     }
 
     fn join(place: &Place, home: Option<Home>, owner: Option<Owner>) -> Result<Self> {

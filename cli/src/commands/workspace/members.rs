@@ -1,0 +1,137 @@
+//! `workspace members`, and who decides over them.
+
+use agentsecrets::owner::ChainAct;
+use agentsecrets::{Error, ErrorCode, MemberInfo, Result};
+use clap::Args;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::OK;
+use super::super::session::Session;
+use super::invite::change_in;
+use crate::args::{Passphrase, Place};
+use crate::render::{Outcome, Output};
+
+/// List who shares the workspace in use, with fingerprints to be compared by another way
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets workspace members --json")]
+pub(crate) struct Members {}
+
+/// Let a member decide over members and policy too (asks for the owner's passphrase)
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets workspace promote ben@example.com")]
+pub(crate) struct Promote {
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Let an admin decide over members and policy no more (asks for the owner's passphrase)
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets workspace demote ben@example.com")]
+pub(crate) struct Demote {
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Take a member out, and make the keys anew (asks for the owner's passphrase)
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets workspace remove ben@example.com")]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    who: Who,
+}
+
+/// Make the workspace's keys anew (asks for the owner's passphrase)
+#[derive(Args)]
+#[command(after_help = "Example:\n  agentsecrets workspace rotate")]
+pub(crate) struct Rotate {
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+/// A member, and the owner.
+#[derive(Args)]
+struct Who {
+    /// The member's address, machine name or id, or the beginning of the id
+    #[arg(value_name = "MEMBER")]
+    member: String,
+    #[command(flatten)]
+    passphrase: Passphrase,
+}
+
+impl Promote {
+    pub(super) fn run(&self, output: &Output) -> Outcome {
+        self.who.change(output, |account| ChainAct::SetRole { account, admin: true })
+    }
+}
+
+impl Demote {
+    pub(super) fn run(&self, output: &Output) -> Outcome {
+        self.who.change(output, |account| ChainAct::SetRole { account, admin: false })
+    }
+}
+
+impl Remove {
+    pub(super) fn run(&self, output: &Output) -> Outcome {
+        let done = self.who.change(output, |account| ChainAct::Remove { account })?;
+        if !output.is_json() {
+            output.note("What the member could read should be rotated: agentsecrets secrets list");
+        }
+        Ok(done)
+    }
+}
+
+impl Rotate {
+    pub(super) fn run(&self, output: &Output) -> Outcome {
+        let mut session = Session::with_owner(&Place::default(), self.passphrase.passphrase_fd)?;
+        let (workspace, said) = change_in(&mut session, ChainAct::Rotate, None)?;
+        output.show(&json!({ "workspace": workspace.name, "said": said }), |output| {
+            said.iter().try_for_each(|sentence| output.line(sentence))
+        })?;
+        Ok(OK)
+    }
+}
+
+impl Who {
+    fn change(&self, output: &Output, act: impl FnOnce(Uuid) -> ChainAct) -> Outcome {
+        let mut session = Session::with_owner(&Place::default(), self.passphrase.passphrase_fd)?;
+        let members = session.wait(session.client.members())?;
+        let account = self.find(&members)?;
+        let (workspace, said) = change_in(&mut session, act(account), None)?;
+        output.show(&json!({ "workspace": workspace.name, "account": account, "said": said }), |output| {
+            said.iter().try_for_each(|sentence| output.line(sentence))
+        })?;
+        Ok(OK)
+    }
+
+    fn find(&self, members: &[MemberInfo]) -> Result<Uuid> {
+        let named = |one: &&MemberInfo| {
+            let begins = self.member.len() >= 8 && one.account.to_string().starts_with(&self.member);
+            one.role != "invited" && (one.name == self.member || begins)
+        };
+        let found: Vec<&MemberInfo> = members.iter().filter(named).collect();
+        match &found[..] {
+            [one] => Ok(one.account),
+            [] => Err(Error::new(ErrorCode::NotAMember, format!("nobody here is called {}", self.member))
+                .with_hint("agentsecrets workspace members")),
+            _ => Err(Error::new(ErrorCode::InvalidCall, format!("several members are called {}", self.member))
+                .with_hint("name one by its id, as in: agentsecrets workspace members --json")),
+        }
+    }
+}
+
+pub(super) fn list(output: &Output) -> Outcome {
+    let session = Session::open(&Place::default())?;
+    let members = session.wait(session.client.members())?;
+    let row = |one: &MemberInfo| {
+        let own = if one.own { " (this home)" } else { "" };
+        let more = match one.expires {
+            Some(expires) => format!("until {expires}, {}", one.account),
+            None if one.environments.is_empty() => one.fingerprint.clone(),
+            None => one.environments.join(" "),
+        };
+        vec![format!("{}{own}", one.name), one.role.clone(), more]
+    };
+    output.show(&members, |output| output.table(&["MEMBER", "ROLE", "FINGERPRINT"], members.iter().map(row).collect()))?;
+    Ok(OK)
+}
