@@ -17,7 +17,9 @@ pub use approval::{Decision, SignedDecision, WaitingCall};
 pub use copy::{CopiedSecret, CopyAct};
 pub use egress::{EgressInfo, LoginInfo};
 pub use share::{ShareInfo, WantedShare};
-pub use sync::{DriftInfo, EntryInfo, MemberInfo, PullReport, PushReport, SyncStatus, VersionInfo, WorkspaceInfo};
+pub use sync::{
+    Chosen, DriftInfo, EntryInfo, MemberInfo, PullReport, PushReport, SyncStatus, VersionInfo, WorkspaceInfo,
+};
 pub(crate) use wire_error::WireError;
 
 use crate::audit::LogsQuery;

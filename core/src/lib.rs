@@ -41,7 +41,7 @@ pub use context::{
     AgentToken, DEFAULT_ENVIRONMENT, PROJECT_FILE, ProjectFile, Proposal, STANDARD_ENVIRONMENTS, Selection,
 };
 pub use control::{
-    Act, ActKind, AgentInfo, Checked, CopiedSecret, CopyAct, Decision, DriftInfo, EgressInfo, EntryInfo,
+    Act, ActKind, AgentInfo, Checked, Chosen, CopiedSecret, CopyAct, Decision, DriftInfo, EgressInfo, EntryInfo,
     EnvironmentInfo, GrantInfo, LimitInfo, LoginInfo, MemberInfo, MemoryReport, Problem, ProjectInfo, PullReport,
     PushReport, SecretInfo, ShareInfo, SignedAct, SignedDecision, Status, SyncStatus, TokenInfo, VersionInfo,
     WaitingCall, WantedShare, WorkspaceInfo,

@@ -2,13 +2,14 @@
 
 mod door;
 
-use agentsecrets::owner::{self, PolicyAct};
+use agentsecrets::owner::{self, ChainAct, PolicyAct, SharedAct};
 use agentsecrets::{Label, Result, SecretName};
 use clap::Args;
 use serde_json::json;
 
 use super::OK;
 use super::session::Session;
+use super::workspace::change_in;
 use crate::args::{Passphrase, Place};
 use crate::render::{Outcome, Output, Paint};
 
@@ -109,7 +110,10 @@ impl Allow {
 /// Has the owner sign a grant and says what became possible. A mistyped rule is told before anybody is asked.
 pub(crate) fn grant(session: &mut Session, allow: owner::Allow) -> Result<Vec<String>> {
     allow.check()?;
-    session.owner()?.change(vec![PolicyAct::Allow(allow)])
+    match session.shared()? {
+        Some(_) => Ok(change_in(session, ChainAct::Policy(SharedAct::Allow(allow)), None)?.1),
+        None => session.owner()?.change(vec![PolicyAct::Allow(allow)]),
+    }
 }
 
 /// Writes what became possible.

@@ -77,7 +77,7 @@ impl Egress {
 }
 
 fn change(mut session: Session, change: EgressChange, output: &Output) -> Outcome {
-    let said = session.owner()?.change(vec![PolicyAct::Egress(change)])?;
+    let said = session.change(vec![PolicyAct::Egress(change)])?;
     output.show(&json!({ "changed": said }), |output| said.iter().try_for_each(|sentence| output.line(sentence)))?;
     Ok(OK)
 }

@@ -87,7 +87,7 @@ fn change(at: At, act: impl FnOnce(Label) -> agentsecrets::Result<PolicyAct>, ou
     let place = Place { project: at.project, environment: None };
     let mut session = Session::with_owner(&place, at.passphrase.passphrase_fd)?;
     let (project, _) = session.in_use()?;
-    let said = session.owner()?.change(vec![act(project)?])?;
+    let said = session.change(vec![act(project)?])?;
     output.show(&json!({ "changed": said }), |output| said.iter().try_for_each(|sentence| output.line(sentence)))?;
     Ok(OK)
 }

@@ -13,9 +13,11 @@ use crate::render::{Outcome, Output, Paint};
 
 /// Log this home in to a server, for workspaces that are shared (asks for the owner's passphrase)
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets login --server https://secrets.example.com --email ann@example.com --new\n  \
+#[command(
+    after_help = "Examples:\n  agentsecrets login --server https://secrets.example.com --email ann@example.com --new\n  \
 agentsecrets login   # again, where this home was logged in last\n  \
-agentsecrets login --email ann@example.com --recover   # with the recovery code, for another password")]
+agentsecrets login --email ann@example.com --recover   # with the recovery code, for another password"
+)]
 pub(crate) struct Login {
     /// The server: https://host, or http://localhost:PORT on this machine
     #[arg(long, value_name = "URL")]
@@ -69,7 +71,9 @@ impl Login {
             output.raw_line(&format!("{done}: {} at {}", wanted.email, wanted.server))
         })?;
         if !output.is_json() {
-            output.note("Share a workspace: agentsecrets workspace create NAME; or join one: agentsecrets workspace join");
+            output.note(
+                "Share a workspace: agentsecrets workspace create NAME; or join one: agentsecrets workspace join",
+            );
         }
         Ok(OK)
     }

@@ -50,7 +50,7 @@ impl Project {
 fn create(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
     let name = Label::parse(name)?;
     let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
-    let said = session.owner()?.change(vec![PolicyAct::CreateProject { name: name.clone() }])?;
+    let said = session.change(vec![PolicyAct::CreateProject { name: name.clone() }])?;
     output.show(&json!({ "project": name, "changed": said }), |output| {
         said.iter().try_for_each(|sentence| output.line(sentence))
     })?;
@@ -120,7 +120,7 @@ fn believe(session: &mut Session, directory: &Path, project: &Label) -> Result<b
         Err(error) => return Err(error),
     }
     let link = PolicyAct::Link { directory: directory.to_owned(), project: project.clone() };
-    session.owner()?.change(vec![link])?;
+    session.change(vec![link])?;
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use agentsecrets::broker::SharedSocket;
-use agentsecrets::owner::{Owner, PassphraseSource, TokenSink};
+use agentsecrets::owner::{Owner, PassphraseSource, PolicyAct, TokenSink};
 use agentsecrets::{
     Act, ActKind, Client, Error, ErrorCode, Home, Label, Result, SecretName, SignedAct, Status, WorkspaceInfo,
 };
@@ -102,6 +102,12 @@ impl Session {
         self.owner.as_mut().ok_or_else(|| {
             Error::new(ErrorCode::OwnerAbsent, "this home was made with --no-owner; its policy is read-only")
         })
+    }
+
+    /// Has the owner change this home's policy, by names of the workspace in use, and says what became possible.
+    pub(crate) fn change(&mut self, acts: Vec<PolicyAct>) -> Result<Vec<String>> {
+        let workspace = self.shared()?.map(|workspace| workspace.id);
+        self.owner()?.change_in(workspace, acts)
     }
 
     /// A client of another place, served by the same runtime.

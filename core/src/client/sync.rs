@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{Backend, Client};
 use crate::control::{
-    Ask, DriftInfo, EntryInfo, MemberInfo, PullReport, PushReport, SignedAct, SyncStatus, VersionInfo, WorkspaceInfo,
+    Ask, Chosen, DriftInfo, EntryInfo, MemberInfo, PullReport, PushReport, SignedAct, SyncStatus, VersionInfo,
+    WorkspaceInfo,
 };
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::SecretInput;
@@ -23,11 +24,12 @@ impl Client {
         self.ask(Ask::Workspaces).await
     }
 
-    /// Makes a workspace the one in use, until another is chosen.
+    /// Makes a workspace the one in use, until another is chosen. In a linked directory it is chosen for that directory too,
+    /// whose project file should name the project then.
     ///
     /// # Errors
     /// `workspace_not_found`, `store_locked`.
-    pub async fn use_workspace(&self, workspace: Label) -> Result<()> {
+    pub async fn use_workspace(&self, workspace: Label) -> Result<Chosen> {
         self.ask(Ask::UseWorkspace { workspace }).await
     }
 

@@ -74,6 +74,17 @@ pub struct WorkspaceInfo {
     pub role: Option<String>,
 }
 
+/// What the choice of a workspace leads to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Its project that is in use now; none in a workspace that has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Label>,
+    /// The linked directory that it is in use in; none where it is in use in every directory that is linked to none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<std::path::PathBuf>,
+}
+
 /// A member of a shared workspace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberInfo {

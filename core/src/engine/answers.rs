@@ -57,7 +57,7 @@ impl Engine {
             Ask::Shares => json(&self.shares()?),
             Ask::StopShare { path } => json(&self.stop_share(selection, path)?),
             Ask::Workspaces => json(&self.workspaces(selection)?),
-            Ask::UseWorkspace { workspace } => json(&self.use_workspace(workspace)?),
+            Ask::UseWorkspace { workspace } => json(&self.use_workspace(selection, workspace)?),
             Ask::SyncStatus => json(&self.sync_status(selection)?),
             Ask::WorkspaceLog => json(&self.workspace_log(selection)?),
             // Asked of the server too, and answered before.

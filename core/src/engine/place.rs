@@ -13,7 +13,7 @@ use crate::secret_ref::Label;
 /// The place a selection means.
 ///
 /// # Errors
-/// `project_not_found`; `project_not_linked` for a project file the home has not linked to its
+/// `workspace_not_found`, `project_not_found`; `project_not_linked` for a project file the home has not linked to its
 /// directory, and for a project that is linked nowhere.
 pub(crate) fn find(document: &Document, selection: &Selection, state: &State) -> Result<Place> {
     let only = selection.workspace.as_ref().map(|name| workspace_named(document, name)).transpose()?;
@@ -67,7 +67,7 @@ pub(super) fn workspace_in_use<'d>(
 pub(super) fn workspace_named<'d>(document: &'d Document, name: &Label) -> Result<&'d Workspace> {
     document
         .workspace_named(name)
-        .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no workspace {name}")))
+        .ok_or_else(|| Error::new(ErrorCode::WorkspaceNotFound, format!("this home has no workspace {name}")))
 }
 
 /// The workspace that was chosen last, where it is still one of this home.
@@ -94,7 +94,7 @@ pub(super) fn named<'d>(document: &'d Document, workspace: &Workspace, name: &La
 fn proposed<'d>(document: &'d Document, proposal: &Proposal, state: &State) -> Result<&'d Project> {
     let linked = link(document, &proposal.directory).ok_or_else(|| not_linked(&proposal.project))?;
     let chosen = state.project(&proposal.directory).filter(|id| document.is_linked(*id));
-    [Some(linked), chosen]
+    [chosen, Some(linked)]
         .into_iter()
         .flatten()
         .filter_map(|id| document.project(id))

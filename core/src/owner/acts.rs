@@ -144,13 +144,28 @@ pub struct Allow {
 }
 
 impl PolicyAct {
+    /// What is said where the document cannot be read before the passphrase is given.
+    pub(crate) fn announced(&self) -> String {
+        match self {
+            Self::Link { directory, project } => {
+                format!("Agents in {} may use the secrets of {project}", directory.display())
+            }
+            Self::AllowDoor(_) => "A value is given to a command or a provider of this machine".to_owned(),
+            Self::LinkSecret(_) => "A value is asked of a command of this machine".to_owned(),
+            _ => "This home's own rules for a shared workspace become others".to_owned(),
+        }
+    }
+
     /// Applies the act to a document and says what becomes possible.
     ///
     /// # Errors
     /// `invalid_call` for a malformed rule, slot, method or expiry, `project_not_found`.
     pub(crate) fn apply(&self, document: &mut Document, now: Timestamp) -> Result<Vec<Change>> {
         match self {
-            Self::Allow(allow) => allow.apply(document, now),
+            Self::Allow(allow) => {
+                document.decides_alone()?;
+                allow.apply(document, now)
+            }
             Self::AllowDoor(allow) => Ok(vec![allow.apply(document, now)?]),
             Self::LinkSecret(link) => Ok(vec![link.apply(document, now)?]),
             Self::UnlinkSecret { project, environment, name } => {
@@ -160,9 +175,15 @@ impl PolicyAct {
             Self::Trust { pem } => trust_roots(pem)?.into_iter().map(|root| Ok(document.add_trust(root))).collect(),
             Self::Untrust { id } => Ok(vec![document.remove_trust(id)?]),
             Self::Logs(change) => Ok(document.set_audit(change.applied(&document.audit))),
-            Self::Allowlist(change) => change.apply(document),
+            Self::Allowlist(change) => {
+                document.decides_alone()?;
+                change.apply(document)
+            }
             Self::Egress(change) => Ok(vec![change.apply(document)?]),
-            Self::CreateProject { name } => Ok(vec![document.create_project(name.clone())?.1]),
+            Self::CreateProject { name } => {
+                document.decides_alone()?;
+                Ok(vec![document.create_project(name.clone())?.1])
+            }
             Self::Link { directory, project } => {
                 let id = id_of(document, project)?;
                 Ok(vec![document.link(directory, id)?])
@@ -319,9 +340,5 @@ fn to_pem(certificate: &[u8]) -> String {
 }
 
 pub(super) fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {
-    document.project_named(project).map(|found| found.id).ok_or_else(|| no_project(project))
-}
-
-pub(super) fn no_project(name: &Label) -> Error {
-    Error::new(ErrorCode::ProjectNotFound, format!("there is no project {name}"))
+    document.project_meant(project).map(|found| found.id)
 }

@@ -29,6 +29,7 @@ mod restore;
 mod share_act;
 mod shared_file;
 mod signer;
+mod stored_act;
 mod token;
 
 pub use account::{ChainAct, MachinePlace, SharedAct};
@@ -60,4 +61,4 @@ pub(crate) use keys::{locked, open_use_key};
 pub(crate) use policy_file::{check_pin, load as load_policy};
 pub(crate) use prompt::process_tree;
 pub(crate) use shared_file::{SHARED_FILE, load_shared, save_shared};
-pub(crate) use signer::verify_act;
+pub(crate) use stored_act::verify_act;

@@ -2,10 +2,9 @@
 
 use std::cell::OnceCell;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::account;
 use super::acts::PolicyAct;
@@ -14,13 +13,11 @@ use super::prompt::{PassphraseSource, asking_tree, say};
 use super::token::{NewToken, TokenSink};
 use super::{keys, policy_file};
 use crate::audit::{Anchor, Verdict};
-use crate::control::{Act, ActKind, CopyAct, Decision, SignedAct, SignedDecision};
+use crate::control::{Act, CopyAct, Decision, SignedAct, SignedDecision};
 use crate::crypto::{InviteCode, OwnerKey, UseKey};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::store::HomeLock;
-
-const ACT_DOMAIN: &str = "agentsecrets/act/1";
 
 /// The owner, in a child of this process. The passphrase is asked for when the first signature is.
 pub struct Owner {
@@ -29,7 +26,7 @@ pub struct Owner {
 
 #[derive(Serialize, Deserialize)]
 pub(super) enum Request {
-    Change(Vec<PolicyAct>),
+    Change(Option<Uuid>, Vec<PolicyAct>),
     Sign(Act),
     Copy(CopyAct),
     Verify(Vec<Anchor>),
@@ -95,7 +92,15 @@ impl Owner {
     /// # Errors
     /// `owner_required` without a terminal, `wrong_passphrase`, `policy_invalid`, and those of the acts.
     pub fn change(&mut self, acts: Vec<PolicyAct>) -> Result<Vec<String>> {
-        match self.ask(&Request::Change(acts))? {
+        self.change_in(None, acts)
+    }
+
+    /// The same, where the acts name projects of a shared workspace: for this home alone, as nothing of it travels.
+    ///
+    /// # Errors
+    /// Those of [`change`](Self::change), and `invalid_call` for what the workspace's admins decide.
+    pub fn change_in(&mut self, workspace: Option<Uuid>, acts: Vec<PolicyAct>) -> Result<Vec<String>> {
+        match self.ask(&Request::Change(workspace, acts))? {
             Reply::Changed(said) => Ok(said),
             _ => Err(confused()),
         }
@@ -202,7 +207,7 @@ impl Session {
     fn serve(mut self, parent: &mut Parent) {
         while let Ok(Some(request)) = parent.next::<Request>() {
             let reply = match request {
-                Request::Change(acts) => self.change(&acts).map(Reply::Changed),
+                Request::Change(workspace, acts) => self.change(workspace, &acts).map(Reply::Changed),
                 Request::Sign(act) => self.sign(&act).map(Reply::Signed),
                 Request::Copy(act) => self.copy(&act).map(Reply::Signed),
                 Request::Issue(new) => self.issue(&new).map(Reply::Issued),
@@ -217,23 +222,35 @@ impl Session {
         }
     }
 
-    fn change(&mut self, acts: &[PolicyAct]) -> Result<Vec<String>> {
+    fn change(&mut self, workspace: Option<Uuid>, acts: &[PolicyAct]) -> Result<Vec<String>> {
+        if workspace.is_some() && self.config.unlock == Unlock::Passphrase {
+            // What the names mean is sealed under the key that the passphrase opens.
+            self.open(&acts.iter().map(PolicyAct::announced).collect::<Vec<_>>())?;
+        }
         // Tried on a copy first, so that nobody types a passphrase for what cannot be done.
-        let (_, planned, changed) = self.applied(acts)?;
+        let (_, planned, changed) = self.applied(workspace, acts)?;
         if !changed {
             return Ok(planned);
         }
         self.open(&planned)?;
         // Read again under the lock: another owner act may have been signed while the passphrase was typed.
         let _lock = HomeLock::acquire(self.home.root())?;
-        let (mut document, said, _) = self.applied(acts)?;
+        let (mut document, said, _) = self.applied(workspace, acts)?;
         document.advance(Timestamp::now());
         policy_file::save(&self.home, self.opened()?, &document)?;
         Ok(said)
     }
 
-    fn applied(&self, acts: &[PolicyAct]) -> Result<(crate::policy::Document, Vec<String>, bool)> {
+    fn applied(
+        &self,
+        workspace: Option<Uuid>,
+        acts: &[PolicyAct],
+    ) -> Result<(crate::policy::Document, Vec<String>, bool)> {
         let mut document = policy_file::load(&self.home, &self.config)?;
+        if workspace.is_some() {
+            document = document.beside(super::load_shared(&self.home, &self.config, self.use_key()?)?);
+            document.acting_in = workspace;
+        }
         let (mut said, mut changed) = (Vec::new(), false);
         for act in acts {
             for change in act.apply(&mut document, Timestamp::now())? {
@@ -241,13 +258,15 @@ impl Session {
                 said.push(change.says);
             }
         }
+        let document = document.own();
+        document.check()?;
         Ok((document, said, changed))
     }
 
     fn issue(&mut self, new: &NewToken) -> Result<String> {
         let (token, id, act) = super::token::make(new, Timestamp::now())?;
         let place = new.sink.open()?;
-        if let Err(error) = self.change(&[act]) {
+        if let Err(error) = self.change(new.workspace, &[act]) {
             new.sink.give_up();
             return Err(error);
         }
@@ -261,17 +280,8 @@ impl Session {
     }
 
     fn sign(&mut self, act: &Act) -> Result<SignedAct> {
-        let names: Vec<&str> = act.records.iter().map(|(name, _)| name.as_str()).collect();
-        let verb = match act.kind {
-            ActKind::Overwrite => "gets a new value; the old one is lost",
-            ActKind::Delete => "is deleted; its value is lost",
-            ActKind::Yield => "gets the value that the members have; the one changed here is lost",
-            ActKind::Push => "replaces, here as it is, what the members have",
-        };
-        self.open(&[format!("{} in {}/{} {verb}", names.join(", "), act.project, act.environment)])?;
-        let text = serde_json::to_string(act).map_err(|_| confused())?;
-        let signature = URL_SAFE_NO_PAD.encode(self.opened()?.sign(ACT_DOMAIN, text.as_bytes()));
-        Ok(SignedAct { act: text, signature })
+        self.open(&[super::stored_act::sentence(act)])?;
+        super::stored_act::sign(self.opened()?, act)
     }
 
     fn copy(&mut self, act: &CopyAct) -> Result<SignedAct> {
@@ -326,20 +336,6 @@ impl Session {
         let key = keys::open_use_key(&self.config, None)?;
         Ok(self.use_key.get_or_init(|| key))
     }
-}
-
-/// Verifies an act and reads it.
-///
-/// # Errors
-/// `owner_required` where it is not signed by this home's owner or is another home's.
-pub(crate) fn verify_act(config: &HomeConfig, signed: &SignedAct) -> Result<Act> {
-    let refused = || Error::new(ErrorCode::OwnerRequired, "the act is not signed by this home's owner");
-    let signature = URL_SAFE_NO_PAD.decode(&signed.signature).map_err(|_| refused())?;
-    if !config.owner || !policy_file::policy_key(config)?.verify(ACT_DOMAIN, signed.act.as_bytes(), &signature) {
-        return Err(refused());
-    }
-    let act: Act = serde_json::from_str(&signed.act).map_err(|_| refused())?;
-    if act.home == config.id { Ok(act) } else { Err(refused()) }
 }
 
 pub(super) fn confused() -> Error {

@@ -24,6 +24,9 @@ const DEFAULT_LIFE: &str = "30d";
 /// A token to be issued.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewToken {
+    /// The shared workspace that the project is in; none where it is the home's own.
+    #[serde(default)]
+    pub workspace: Option<uuid::Uuid>,
     /// The project's name.
     pub project: Label,
     /// The agent.
@@ -119,7 +122,13 @@ mod tests {
     #[test]
     fn a_token_has_its_shape_and_rests_as_a_hash() {
         let label = |text| Label::parse(text).expect("a label");
-        let new = NewToken { project: label("shop"), agent: label("bot"), expires: None, sink: TokenSink::Terminal };
+        let new = NewToken {
+            workspace: None,
+            project: label("shop"),
+            agent: label("bot"),
+            expires: None,
+            sink: TokenSink::Terminal,
+        };
         let now = Timestamp::now();
         let (token, id, act) = make(&new, now).expect("random");
         assert!(token.text().starts_with("as_agent_") && token.text().len() == 9 + 43 && id.len() == 12);

@@ -184,7 +184,7 @@ impl Document {
     pub(super) fn agents_are_sound(&self) -> bool {
         let sound = |(at, agent): (usize, &Agent)| {
             let same = |other: &Agent| other.project == agent.project && other.name == agent.name;
-            self.project(agent.project).is_some() && !self.agents[..at].iter().any(same)
+            !self.agents[..at].iter().any(same)
         };
         let known = |bound: &Bound, project: Uuid| {
             self.agents.iter().any(|agent| agent.id == bound.id && agent.project == project)

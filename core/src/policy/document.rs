@@ -70,6 +70,9 @@ pub(crate) struct Document {
     /// The shared workspaces whose projects and grants are among these; never signed with them.
     #[serde(skip)]
     pub(crate) shared: Vec<Beside>,
+    /// The shared workspace whose projects an act names; the home's own where none is said.
+    #[serde(skip)]
+    pub(crate) acting_in: Option<Uuid>,
     /// Whether the home has no owner, who could link anything.
     #[serde(skip)]
     pub(crate) ownerless: bool,
@@ -161,6 +164,7 @@ impl Document {
             sources: Vec::new(),
             shares: Vec::new(),
             shared: Vec::new(),
+            acting_in: None,
             ownerless: false,
         }
     }
@@ -221,8 +225,9 @@ impl Document {
             || self.shared_with(project).is_some()
     }
 
-    /// Every reference leads somewhere, every name is there once.
-    fn check(&self) -> Result<()> {
+    /// Every name is there once, and what opens something leads somewhere. A link, an agent, a limit, a door or a source may be
+    /// of a shared workspace, whose projects are not among these, and one that was left leads nowhere.
+    pub(crate) fn check(&self) -> Result<()> {
         let known = |id: Uuid| self.project(id).is_some();
         let unique = |(at, project): (usize, &Project)| {
             self.projects[..at].iter().all(|other| other.id != project.id && other.name != project.name)
@@ -230,20 +235,17 @@ impl Document {
         if !self.projects.iter().enumerate().all(unique) {
             return Err(invalid("the policy has a project twice"));
         }
-        if !known(self.default_project) || !self.links.iter().all(|link| known(link.project)) {
-            return Err(invalid("the policy links a project it does not have"));
+        if !known(self.default_project) {
+            return Err(invalid("the policy begins with a project it does not have"));
         }
         if !self.grants.iter().all(|grant| known(grant.project) && grant.is_sound()) {
             return Err(invalid("the policy has a grant of no project, or one that opens what no grant may"));
         }
         if !self.agents_are_sound() {
-            return Err(invalid("the policy has an agent twice, or one of no project"));
+            return Err(invalid("the policy has an agent twice, or grants something to one it does not have"));
         }
         if !self.limits_are_sound() {
             return Err(invalid("the policy limits what it does not have"));
-        }
-        if !self.doors.iter().all(|door| known(door.project)) {
-            return Err(invalid("the policy has a door of no project"));
         }
         if !self.egress_is_sound() {
             return Err(invalid("the policy opens its proxy with a secret of no project"));

@@ -241,10 +241,7 @@ impl Document {
         self.limits.iter().all(|limit| {
             let Subject { project, secret, agent } = &limit.subject;
             let known = |bound: &Bound| self.agents.iter().any(|it| it.id == bound.id && it.project == *project);
-            self.project(*project).is_some()
-                && (secret.is_some() || agent.is_some())
-                && agent.as_ref().is_none_or(known)
-                && limit.amount.calls > 0
+            (secret.is_some() || agent.is_some()) && agent.as_ref().is_none_or(known) && limit.amount.calls > 0
         })
     }
 }

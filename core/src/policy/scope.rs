@@ -18,10 +18,9 @@ impl Policy {
         let scope = injection.secret.scope();
         let here = self.workspace_of(asked.project);
         let workspace = match &scope.workspace {
-            Some(name) => *self
-                .workspaces
-                .get(name)
-                .ok_or_else(|| Error::new(ErrorCode::ProjectNotFound, format!("this home has no workspace {name}")))?,
+            Some(name) => *self.workspaces.get(name).ok_or_else(|| {
+                Error::new(ErrorCode::WorkspaceNotFound, format!("this home has no workspace {name}"))
+            })?,
             None => here,
         };
         let project = match &scope.project {

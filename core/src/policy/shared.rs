@@ -273,6 +273,42 @@ impl Document {
         self
     }
 
+    /// The document as it is signed: without what shared workspaces brought.
+    pub(crate) fn own(mut self) -> Self {
+        let foreign: Vec<Uuid> = self.shared.drain(..).flat_map(|beside| beside.projects).collect();
+        self.projects.retain(|project| !foreign.contains(&project.id));
+        self.grants.retain(|grant| !foreign.contains(&grant.project));
+        self.acting_in = None;
+        self
+    }
+
+    /// The project that an act means by a name.
+    ///
+    /// # Errors
+    /// `project_not_found`.
+    pub(crate) fn project_meant(&self, name: &Label) -> Result<&Project> {
+        let workspace = self.acting_in.unwrap_or(self.workspace.id);
+        self.project_in(workspace, name).ok_or_else(|| {
+            Error::new(ErrorCode::ProjectNotFound, format!("there is no project {name}"))
+                .with_hint(format!("agentsecrets project create {name}"))
+        })
+    }
+
+    /// Refuses what a shared workspace's admins decide for all of its members, or what nobody may decide for one home alone.
+    ///
+    /// # Errors
+    /// `invalid_call`.
+    pub(crate) fn decides_alone(&self) -> Result<()> {
+        match self.acting_in {
+            None => Ok(()),
+            Some(_) => Err(Error::new(
+                ErrorCode::InvalidCall,
+                "in a shared workspace this is decided by its admins, for every member",
+            )
+            .with_hint("agentsecrets workspace members")),
+        }
+    }
+
     /// The workspace that a project is in.
     pub(crate) fn workspace_of(&self, project: Uuid) -> &Workspace {
         self.shared_with(project).map_or(&self.workspace, |beside| &beside.workspace)

@@ -163,9 +163,7 @@ impl Document {
     pub(super) fn sources_are_sound(&self) -> bool {
         self.sources.iter().enumerate().all(|(at, source)| {
             let twice = |other: &Source| other.is_of(source.project, &source.environment, &source.secret);
-            self.project(source.project).is_some()
-                && source.terms.check().is_ok()
-                && !self.sources[..at].iter().any(twice)
+            source.terms.check().is_ok() && !self.sources[..at].iter().any(twice)
         })
     }
 }

@@ -16,12 +16,12 @@ use crate::resolve::in_background;
 use crate::store::{Arrival, Arrived, HomeLock};
 
 impl Sync {
-    /// Fetches, and takes in whatever was not changed here as well. `theirs` are names whose change here is given up, as the
-    /// owner has agreed.
+    /// Fetches, and takes in whatever was not changed here as well. `theirs` are names whose record here is given up, as the
+    /// owner has agreed; one that was changed again since is not.
     ///
     /// # Errors
     /// Those of [`refresh`](Self::refresh) and of the store. All of it is taken in, or nothing.
-    pub(crate) async fn pull(&self, theirs: HashSet<Key>) -> Result<PullReport> {
+    pub(crate) async fn pull(&self, theirs: HashSet<(Key, String)>) -> Result<PullReport> {
         let view = self.refresh().await?;
         let this = self.clone();
         let (view, report) = in_background(move || this.settle(&view, &theirs).map(|report| (view, report))).await?;
@@ -29,7 +29,7 @@ impl Sync {
         Ok(report)
     }
 
-    fn settle(&self, view: &View, theirs: &HashSet<Key>) -> Result<PullReport> {
+    fn settle(&self, view: &View, theirs: &HashSet<(Key, String)>) -> Result<PullReport> {
         self.take_policy(view)?;
         // What was changed here while this was decided is decided again.
         for _ in 0..8 {
@@ -38,14 +38,17 @@ impl Sync {
             let (mut arrived, mut left) = (Vec::new(), HashSet::new());
             for one in drifts {
                 let info = self.info(view, &one);
-                match (one.standing, theirs.contains(&(one.place.clone(), one.name.clone()))) {
+                let record = one.here.as_ref().and_then(|here| here.record);
+                let agreed =
+                    ((one.place.clone(), one.name.clone()), record.map(|id| id.to_string()).unwrap_or_default());
+                match (one.standing, theirs.contains(&agreed)) {
                     (Standing::Remote(incoming), _) | (Standing::Conflict(incoming), true) => {
-                        arrived.push(taking(one.here.and_then(|here| here.record), incoming));
+                        arrived.push(taking(record, incoming));
                         report.pulled.push(info);
                     }
                     (Standing::Converged(incoming), _) => {
                         let what = Arrival::Same;
-                        arrived.push(Arrived { what, ..taking(one.here.and_then(|here| here.record), incoming) });
+                        arrived.push(Arrived { what, ..taking(record, incoming) });
                     }
                     (Standing::Conflict(incoming), false) => {
                         left.insert(incoming.hash);

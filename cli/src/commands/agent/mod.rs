@@ -66,7 +66,7 @@ fn change(named: &Named, act: impl FnOnce(Label, Label) -> PolicyAct, output: &O
     let agent = Label::parse(&named.name)?;
     let mut session = Session::with_owner(&place(named.project.clone()), named.passphrase.passphrase_fd)?;
     let (project, _) = session.in_use()?;
-    let said = session.owner()?.change(vec![act(project, agent)])?;
+    let said = session.change(vec![act(project, agent)])?;
     output.show(&json!({ "changed": said }), |output| said.iter().try_for_each(|sentence| output.line(sentence)))?;
     Ok(OK)
 }

@@ -92,7 +92,8 @@ impl Issue {
         let mut session =
             Session::with_owner_and_sink(&place(self.project), self.passphrase.passphrase_fd, Some(&sink))?;
         let (project, _) = session.in_use()?;
-        let new = NewToken { project, agent, expires: self.expires, sink };
+        let workspace = session.shared()?.map(|workspace| workspace.id);
+        let new = NewToken { workspace, project, agent, expires: self.expires, sink };
         let id = session.owner()?.issue_token(new)?;
         output.show(&json!({ "id": id }), |output| output.line(&format!("issued: token {id}")))?;
         Ok(OK)

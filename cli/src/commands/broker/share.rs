@@ -93,7 +93,7 @@ pub(super) fn prepared(socket: &Path) -> Result<PathBuf> {
 /// Signs a share, and looks whether the broker listens.
 pub(super) fn opened(session: &mut Session, share: NewShare) -> Result<ShareInfo> {
     let id = share.id().to_owned();
-    session.owner()?.change(vec![PolicyAct::Share(share)])?;
+    session.change(vec![PolicyAct::Share(share)])?;
     let shares = session.wait(session.client.shares())?;
     let made = shares.into_iter().find(|share| share.id == id);
     let made = made.ok_or_else(|| Error::new(ErrorCode::Internal, "the share was taken away at once"))?;

@@ -52,11 +52,7 @@ impl Link {
         let (project, environment) = session.in_use()?;
         let said = if self.remove {
             let name = name.clone();
-            session.owner()?.change(vec![PolicyAct::UnlinkSecret {
-                project,
-                environment: environment.clone(),
-                name,
-            }])?
+            session.change(vec![PolicyAct::UnlinkSecret { project, environment: environment.clone(), name }])?
         } else {
             let link = self.link((project, environment.clone()), &name)?;
             let existing = session.existing(std::slice::from_ref(&name))?;
@@ -91,7 +87,7 @@ impl Link {
 
 /// Links, and deletes the value that was stored under the name: it would be a second one that nobody sees.
 fn link_over(session: &mut Session, link: LinkSecret, name: &SecretName, existing: &[Existing]) -> Result<Vec<String>> {
-    let said = session.owner()?.change(vec![PolicyAct::LinkSecret(link.replacing(!existing.is_empty()))])?;
+    let said = session.change(vec![PolicyAct::LinkSecret(link.replacing(!existing.is_empty()))])?;
     if let Some(act) = session.sign(ActKind::Delete, existing)? {
         session.wait(session.client.delete_secret(name.clone(), Some(act)))?;
     }

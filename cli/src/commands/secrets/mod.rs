@@ -2,16 +2,20 @@
 
 mod check;
 mod delete;
+mod diff;
+mod history;
 mod import;
 mod link;
 mod list;
+mod pull;
+mod push;
 mod set;
 
 use clap::Subcommand;
 
 use crate::render::{Outcome, Output};
 
-/// Set, list, delete, check, import or link secrets
+/// Set, list, delete, check, import or link secrets, and share them with the members of a workspace
 #[derive(Subcommand)]
 pub(crate) enum Secrets {
     Set(set::Set),
@@ -20,6 +24,10 @@ pub(crate) enum Secrets {
     Check(check::Check),
     Import(import::Import),
     Link(link::Link),
+    Diff(diff::Diff),
+    Pull(pull::Pull),
+    Push(push::Push),
+    History(history::History),
 }
 
 impl Secrets {
@@ -31,6 +39,10 @@ impl Secrets {
             Self::Check(check) => check.run(output),
             Self::Import(import) => import.run(output),
             Self::Link(link) => link.run(output),
+            Self::Diff(diff) => diff.run(output),
+            Self::Pull(pull) => pull.run(output),
+            Self::Push(push) => push.run(output),
+            Self::History(history) => history.run(output),
         }
     }
 }

@@ -35,7 +35,9 @@ pub(crate) struct Invite {
 
 /// Let an invitation count no more (asks for the owner's passphrase)
 #[derive(Args)]
-#[command(after_help = "Example:\n  agentsecrets workspace withdraw 0197f3a2-…   # the id is in: agentsecrets workspace members")]
+#[command(
+    after_help = "Example:\n  agentsecrets workspace withdraw 0197f3a2-…   # the id is in: agentsecrets workspace members"
+)]
 pub(crate) struct Withdraw {
     /// Its id
     id: Uuid,

@@ -47,10 +47,11 @@ impl Join {
         let joined = all.into_iter().find(|workspace| workspace.id == id).ok_or_else(|| {
             Error::new(ErrorCode::SyncRefused, "the workspace has no policy yet").with_hint("agentsecrets secrets pull")
         })?;
-        session.wait(session.client.use_workspace(joined.name.clone()))?;
+        let chosen = super::choose(&session, &joined.name, output)?;
         output.show(&json!({ "workspace": joined.name, "id": id, "role": joined.role }), |output| {
             let done = output.painted(Paint::Good, "joined");
-            output.raw_line(&format!("{done}: {}", joined.name))
+            output.raw_line(&format!("{done}: {}", joined.name))?;
+            output.line(&super::in_use(&joined.name, &chosen))
         })?;
         if !output.is_json() {
             output.note("Take in what is shared: agentsecrets secrets pull");

@@ -9,7 +9,9 @@ use crate::render::{Outcome, Output};
 
 /// Show the membership chain of the workspace in use, as this home has verified it
 #[derive(Args)]
-#[command(after_help = "Example:\n  agentsecrets workspace log --json   # two members compare the digest of one number")]
+#[command(
+    after_help = "Example:\n  agentsecrets workspace log --json   # two members compare the digest of one number"
+)]
 pub(crate) struct Log {}
 
 pub(super) fn run(output: &Output) -> Outcome {

@@ -19,8 +19,10 @@ pub(crate) enum Machine {
 
 /// Show an enrolment by which a machine joins, and reads these environments (asks for the owner's passphrase)
 #[derive(Args)]
-#[command(after_help = "Examples:\n  agentsecrets workspace machine add deploy --environment staging --environment production\n  \
-agentsecrets workspace machine add ci --environment staging --expires 24h")]
+#[command(
+    after_help = "Examples:\n  agentsecrets workspace machine add deploy --environment staging --environment production\n  \
+agentsecrets workspace machine add ci --environment staging --expires 24h"
+)]
 pub(crate) struct Add {
     /// What it is called
     name: String,

@@ -132,6 +132,7 @@ pub(super) fn list(output: &Output) -> Outcome {
         };
         vec![format!("{}{own}", one.name), one.role.clone(), more]
     };
-    output.show(&members, |output| output.table(&["MEMBER", "ROLE", "FINGERPRINT"], members.iter().map(row).collect()))?;
+    output
+        .show(&members, |output| output.table(&["MEMBER", "ROLE", "FINGERPRINT"], members.iter().map(row).collect()))?;
     Ok(OK)
 }

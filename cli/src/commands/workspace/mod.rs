@@ -7,12 +7,15 @@ mod log;
 mod machine;
 mod members;
 
+pub(crate) use invite::change_in;
+
 use agentsecrets::owner::ChainAct;
-use agentsecrets::{Label, account};
+use agentsecrets::{Chosen, Label, PROJECT_FILE, Result, account};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::OK;
+use super::init::put_project_file;
 use super::session::Session;
 use crate::args::{Passphrase, Place};
 use crate::render::{Outcome, Output, Paint};
@@ -92,13 +95,14 @@ impl Create {
         let act = ChainAct::Create { name: name.clone(), project: project.clone() };
         let (client, runtime, owner) = session.parts()?;
         let (id, said) = runtime.block_on(account::create(owner, client, act))?;
-        session.wait(session.client.use_workspace(name.clone()))?;
-        output.show(&json!({ "workspace": name, "id": id, "project": project }), |output| {
-            said.iter().try_for_each(|sentence| output.line(sentence))
+        let chosen = choose(&session, &name, output)?;
+        let answer = json!({ "workspace": name, "id": id, "project": project, "directory": chosen.directory });
+        output.show(&answer, |output| {
+            said.iter().try_for_each(|sentence| output.line(sentence))?;
+            output.line(&in_use(&name, &chosen))
         })?;
         if !output.is_json() {
-            output.note(&format!("Work on it in a directory with: agentsecrets project use {project}"));
-            output.note("Invite somebody: agentsecrets workspace invite");
+            output.note("Invite somebody: agentsecrets workspace invite EMAIL");
         }
         Ok(OK)
     }
@@ -108,11 +112,34 @@ impl Switch {
     fn run(&self, output: &Output) -> Outcome {
         let name = Label::parse(&self.name)?;
         let session = Session::open(&Place::default())?;
-        session.wait(session.client.use_workspace(name.clone()))?;
-        output.show(&json!({ "workspace": name }), |output| {
-            output.line(&format!("{name} is the workspace in use, where no directory is linked to another."))
-        })?;
+        let chosen = choose(&session, &name, output)?;
+        let answer = json!({ "workspace": name, "project": chosen.project, "directory": chosen.directory });
+        output.show(&answer, |output| output.line(&in_use(&name, &chosen)))?;
         Ok(OK)
+    }
+}
+
+/// Makes a workspace the one in use, and has the linked directory's project file name its project.
+fn choose(session: &Session, name: &Label, output: &Output) -> Result<Chosen> {
+    let chosen = session.wait(session.client.use_workspace(name.clone()))?;
+    if let (Some(directory), Some(project)) = (&chosen.directory, &chosen.project) {
+        put_project_file(&directory.join(PROJECT_FILE), project)?;
+    }
+    for variable in ["AGENTSECRETS_WORKSPACE", "AGENTSECRETS_PROJECT"] {
+        if std::env::var(variable).is_ok_and(|set| !set.is_empty()) {
+            output.warn(&format!("{variable} is set, and counts before what was chosen"));
+        }
+    }
+    Ok(chosen)
+}
+
+fn in_use(workspace: &Label, chosen: &Chosen) -> String {
+    match (&chosen.project, &chosen.directory) {
+        (None, _) => format!("{workspace} is in use; it has no project yet."),
+        (Some(project), Some(directory)) => format!("{workspace}/{project} is in use in {}.", directory.display()),
+        (Some(project), None) => {
+            format!("{workspace}/{project} is in use, where no directory is linked to another project.")
+        }
     }
 }
 

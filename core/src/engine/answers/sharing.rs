@@ -6,11 +6,12 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::open::Engine;
+use super::super::place;
 use super::super::state::State;
 use super::json;
 use crate::audit::Isolation;
 use crate::context::{Place, Selection};
-use crate::control::{Act, ActKind, Ask, DriftInfo, EntryInfo, Question, SignedAct, SyncStatus, WorkspaceInfo};
+use crate::control::{Act, ActKind, Ask, Chosen, DriftInfo, EntryInfo, Question, SignedAct, SyncStatus, WorkspaceInfo};
 use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::SecretInput;
 use crate::secret_ref::{Label, SecretName};
@@ -106,7 +107,7 @@ impl Engine {
     async fn pull(&self, selection: &Selection, act: Option<&SignedAct>) -> Result<Value> {
         let (sync, place) = self.sync_at(selection)?;
         let theirs = match act {
-            Some(act) => self.agreed(act, ActKind::Yield, &place)?.into_iter().map(|(key, _)| key).collect(),
+            Some(act) => self.agreed(act, ActKind::Yield, &place)?,
             None => HashSet::new(),
         };
         json(&sync.pull(theirs).await?)
@@ -170,11 +171,21 @@ impl Engine {
         self.sync_of(workspace).ok()?.role().ok().flatten()
     }
 
-    /// Chooses among the workspaces that a human brought to this home.
-    pub(super) fn use_workspace(&self, name: &Label) -> Result<()> {
+    /// Chooses among the workspaces that a human brought to this home: for every directory that is linked to none, and for
+    /// the one that asks, where it is.
+    pub(super) fn use_workspace(&self, selection: &Selection, name: &Label) -> Result<Chosen> {
         let loaded = self.loaded()?;
-        let workspace = super::super::place::workspace_named(&loaded.document, name)?;
-        State::choose_workspace(&self.home, workspace.id)
+        let workspace = place::workspace_named(&loaded.document, name)?;
+        State::choose_workspace(&self.home, workspace.id)?;
+        let proposal = selection.proposal.as_ref();
+        let project = proposal.and_then(|proposal| loaded.document.project_in(workspace.id, &proposal.project));
+        let project = project.or_else(|| loaded.document.first_project_of(workspace.id));
+        let directory = proposal.map(|proposal| proposal.directory.clone());
+        let directory = directory.filter(|directory| place::link(&loaded.document, directory).is_some());
+        if let (Some(project), Some(directory)) = (project, &directory) {
+            State::choose_project(&self.home, directory, project.id)?;
+        }
+        Ok(Chosen { project: project.map(|project| project.name.clone()), directory })
     }
 
     /// The destinations that every call passes: the home's list, else that of the shared workspace in use.
