@@ -2,18 +2,19 @@
 
 use std::path::Path;
 
-use agentsecrets::owner::PolicyAct;
+use agentsecrets::owner::{ChainAct, PolicyAct, SharedAct};
 use agentsecrets::{Error, ErrorCode, Label, PROJECT_FILE, Result};
 use clap::Subcommand;
 use serde_json::json;
 
 use super::init::{is_outside, put_project_file};
 use super::session::Session;
+use super::workspace::change_in;
 use super::{OK, usage};
 use crate::args::{Passphrase, Place};
 use crate::render::{Outcome, Output};
 
-/// Create, list or choose projects
+/// Create, list, choose, rename or delete projects
 #[derive(Subcommand)]
 pub(crate) enum Project {
     /// Make a project (asks for the owner's passphrase)
@@ -27,6 +28,25 @@ pub(crate) enum Project {
     /// List the projects of this home and the directories linked to them
     #[command(after_help = "Example:\n  agentsecrets project list")]
     List,
+    /// Give a project another name; project files that say the old one name it no more (asks for the owner's passphrase)
+    #[command(after_help = "Example:\n  agentsecrets project update payments --name billing")]
+    Update {
+        /// Its name
+        name: String,
+        /// The new name
+        #[arg(long = "name", value_name = "NEW")]
+        to: String,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
+    /// Delete a project that has no secrets, with its grants, agents and links (asks for the owner's passphrase)
+    #[command(after_help = "Example:\n  agentsecrets project delete old-shop")]
+    Delete {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        passphrase: Passphrase,
+    },
     /// Make a project the one in use in this directory (asks for the passphrase where it was never linked)
     #[command(after_help = "Example:\n  agentsecrets project use payments")]
     Use {
@@ -42,6 +62,8 @@ impl Project {
         match self {
             Self::Create { name, passphrase } => create(&name, &passphrase, output),
             Self::List => list(output),
+            Self::Update { name, to, passphrase } => update(&name, &to, &passphrase, output),
+            Self::Delete { name, passphrase } => delete(&name, &passphrase, output),
             Self::Use { name, passphrase } => choose(&name, &passphrase, output),
         }
     }
@@ -50,13 +72,65 @@ impl Project {
 fn create(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
     let name = Label::parse(name)?;
     let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
-    let said = session.change(vec![PolicyAct::CreateProject { name: name.clone() }])?;
+    let said = change(
+        &mut session,
+        SharedAct::CreateProject { name: name.clone() },
+        PolicyAct::CreateProject { name: name.clone() },
+    )?;
     output.show(&json!({ "project": name, "changed": said }), |output| {
         said.iter().try_for_each(|sentence| output.line(sentence))
     })?;
     if !output.is_json() {
         output.note(&format!("Work on it in a directory with: agentsecrets project use {name}"));
     }
+    Ok(OK)
+}
+
+/// Changes the projects of the workspace in use: the members' by an entry of the chain, the home's own by its policy.
+fn change(session: &mut Session, shared: SharedAct, own: PolicyAct) -> Result<Vec<String>> {
+    match session.shared()? {
+        Some(_) => Ok(change_in(session, ChainAct::Policy(shared), None)?.1),
+        None => session.owner()?.change(vec![own]),
+    }
+}
+
+fn update(name: &str, to: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
+    let (name, to) = (Label::parse(name)?, Label::parse(to)?);
+    let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
+    let shared = SharedAct::RenameProject { name: name.clone(), to: to.clone() };
+    let said = change(&mut session, shared, PolicyAct::RenameProject { name: name.clone(), to: to.clone() })?;
+    output.show(&json!({ "project": to, "was": name, "changed": said }), |output| {
+        said.iter().try_for_each(|sentence| output.line(sentence))
+    })?;
+    if !output.is_json() {
+        output.note(&format!("In a directory that works on it: agentsecrets project use {to}"));
+    }
+    Ok(OK)
+}
+
+fn delete(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
+    let name = Label::parse(name)?;
+    let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
+    let client = session.client_of(&Place { project: Some(name.to_string()), environment: None })?;
+    let environments = match session.wait(client.environments()) {
+        // No directory was ever linked to it, so nothing was ever set in it.
+        Err(error) if error.code() == ErrorCode::ProjectNotLinked => Vec::new(),
+        found => found?,
+    };
+    if let Some(full) = environments.iter().find(|environment| environment.secrets > 0) {
+        let message = format!("{name} has secrets in {} yet; nothing was deleted", full.name);
+        return Err(Error::new(ErrorCode::InvalidCall, message)
+            .with_hint(format!("agentsecrets environment clean {} --project {name}", full.name))
+            .into());
+    }
+    let said = change(
+        &mut session,
+        SharedAct::DeleteProject { name: name.clone() },
+        PolicyAct::DeleteProject { name: name.clone() },
+    )?;
+    output.show(&json!({ "deleted": name, "changed": said }), |output| {
+        said.iter().try_for_each(|sentence| output.line(sentence))
+    })?;
     Ok(OK)
 }
 

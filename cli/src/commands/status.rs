@@ -1,11 +1,11 @@
 //! `status`: where things stand.
 
-use agentsecrets::Label;
 use agentsecrets::broker::SharedSocket;
+use agentsecrets::{Label, SyncStatus};
 use clap::Args;
 
-use super::OK;
 use super::session::Session;
+use super::{OK, moment};
 use crate::args::Place;
 use crate::render::{Outcome, Output};
 
@@ -21,7 +21,19 @@ impl Status {
     pub(crate) fn run(&self, output: &Output) -> Outcome {
         let session = Session::open(&self.place)?;
         let status = session.wait(session.client.status())?;
-        output.show(&status, |output| output.pairs(&pairs(&status)))?;
+        let sync = session.wait(session.client.sync_status())?;
+        let mut answer = serde_json::to_value(&status).unwrap_or_default();
+        if let (Some(answer), Some(sync)) = (answer.as_object_mut(), &sync) {
+            answer.insert("sync".to_owned(), serde_json::json!(sync));
+        }
+        output.show(&answer, |output| {
+            let mut pairs = pairs(&status);
+            pairs.extend(sync.as_ref().map(of_server).unwrap_or_default());
+            output.pairs(&pairs)
+        })?;
+        if let (Some(sync), false) = (&sync, output.is_json()) {
+            warn_of(sync, output);
+        }
         if !status.disclosed.is_empty() && !output.is_json() {
             let names: Vec<&str> = status.disclosed.iter().map(agentsecrets::SecretName::as_str).collect();
             let names = names.join(", ");
@@ -35,6 +47,37 @@ impl Status {
         }
         Ok(OK)
     }
+}
+
+/// How the home stands to its server.
+fn of_server(sync: &SyncStatus) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![("server", sync.server.clone())];
+    if let Some(email) = &sync.email {
+        pairs.push(("account", email.clone()));
+    }
+    if let Some(asked) = sync.asked {
+        pairs.push(("asked last", moment(asked)));
+    }
+    pairs
+}
+
+/// What of the shared workspace waits for somebody.
+fn warn_of(sync: &SyncStatus, output: &Output) {
+    if sync.conflicts > 0 {
+        output.warn(&format!("{} changed here and by a member: agentsecrets secrets diff", count(sync.conflicts)));
+    }
+    if sync.stale {
+        output.warn("no admin gave a sign of life for seven days: the server may be showing an old state");
+        output.note("hint: compare with a teammate: agentsecrets workspace log");
+    }
+    if !sync.should_rotate.is_empty() {
+        let names = sync.should_rotate.join(", ");
+        output.warn(&format!("somebody who has left could read these, and they should be rotated: {names}"));
+    }
+}
+
+fn count(names: usize) -> String {
+    if names == 1 { "1 name was".to_owned() } else { format!("{names} names were") }
 }
 
 fn pairs(status: &agentsecrets::Status) -> Vec<(&'static str, String)> {

@@ -144,6 +144,9 @@ pub struct SyncStatus {
     pub entries: Option<u64>,
     /// How many names of the workspace wait for a decision: changed here and by a member.
     pub conflicts: usize,
+    /// The names, as `project/environment/NAME`, whose value somebody could read who has left since, and nobody has changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub should_rotate: Vec<String>,
 }
 
 /// An entry of the membership chain.

@@ -11,11 +11,10 @@ use super::egress_act::EgressChange;
 use super::limit_act::SetLimit;
 use super::link::LinkSecret;
 use super::log_settings::LogsChange;
-use super::policy_file;
 use super::share_act::NewShare;
+use super::trust::trust_roots;
 use crate::error::{Error, ErrorCode, Result};
-use crate::home::Home;
-use crate::policy::{Bound, Change, Document, Grant, Rule, Slot, Terms, Token, TrustRoot, parse_expiry, parse_method};
+use crate::policy::{Bound, Change, Document, Grant, Rule, Slot, Terms, Token, parse_expiry, parse_method};
 use crate::secret_ref::{Label, SecretName};
 
 /// A change of the policy. Each loosens something, or makes something that loosens.
@@ -53,6 +52,18 @@ pub enum PolicyAct {
     Egress(EgressChange),
     /// There is another project.
     CreateProject {
+        /// Its name.
+        name: Label,
+    },
+    /// A project has another name.
+    RenameProject {
+        /// Its name.
+        name: Label,
+        /// The new one.
+        to: Label,
+    },
+    /// A project ends.
+    DeleteProject {
         /// Its name.
         name: Label,
     },
@@ -184,6 +195,14 @@ impl PolicyAct {
                 document.decides_alone()?;
                 Ok(vec![document.create_project(name.clone())?.1])
             }
+            Self::RenameProject { name, to } => {
+                document.decides_alone()?;
+                Ok(vec![document.rename_project(name, to)?])
+            }
+            Self::DeleteProject { name } => {
+                document.decides_alone()?;
+                Ok(vec![document.delete_project(name)?])
+            }
             Self::Link { directory, project } => {
                 let id = id_of(document, project)?;
                 Ok(vec![document.link(directory, id)?])
@@ -283,60 +302,6 @@ impl Allow {
         // Made and dropped: a grant's own rules are checked before anybody is asked for a passphrase.
         Grant::new(uuid::Uuid::nil(), self.name.clone(), terms, now).map(|grant| grant.terms)
     }
-}
-
-/// A certificate that upstream TLS trusts besides the platform's own.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trusted {
-    /// Its SHA-256, in hex.
-    pub id: String,
-    /// What it is called.
-    pub subject: String,
-}
-
-/// The extra certificates of the signed policy. It needs no key, and works while the store is locked.
-///
-/// # Errors
-/// `not_initialized`, `policy_invalid`.
-pub fn trusted(home: &Home) -> Result<Vec<Trusted>> {
-    let document = policy_file::load(home, &home.config()?)?;
-    Ok(document.trust.into_iter().map(|root| Trusted { id: root.id, subject: root.subject }).collect())
-}
-
-/// The same certificates, in PEM.
-///
-/// # Errors
-/// Those of [`trusted`].
-pub(crate) fn trusted_roots(home: &Home) -> Result<Vec<String>> {
-    let document = policy_file::load(home, &home.config()?)?;
-    Ok(document.trust.into_iter().map(|root| root.pem).collect())
-}
-
-/// The certificates of a PEM text.
-fn trust_roots(pem: &str) -> Result<Vec<TrustRoot>> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-    use sha2::{Digest, Sha256};
-    let none = || {
-        Error::new(ErrorCode::InvalidCall, "the file holds no certificate in PEM")
-            .with_hint("agentsecrets trust add FILE.pem  # -----BEGIN CERTIFICATE-----")
-    };
-    let mut roots = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|_| none())?;
-        let mut store = rustls::RootCertStore::empty();
-        store.add(certificate.clone()).map_err(|_| none())?;
-        let id = crate::hex::lower(&Sha256::digest(&certificate));
-        roots.push(TrustRoot { subject: format!("certificate {}", &id[..16]), id, pem: to_pem(&certificate) });
-    }
-    if roots.is_empty() { Err(none()) } else { Ok(roots) }
-}
-
-fn to_pem(certificate: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
-    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 pub(super) fn id_of(document: &Document, project: &Label) -> Result<uuid::Uuid> {

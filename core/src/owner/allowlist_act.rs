@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::policy_file;
-use crate::error::Result;
+use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::policy::{Change, Document, Rule};
 
@@ -20,6 +20,36 @@ pub enum AllowlistChange {
 }
 
 impl AllowlistChange {
+    /// The list that becomes of one.
+    ///
+    /// # Errors
+    /// `invalid_call` for a malformed rule, and for one to be removed that is not there.
+    pub(super) fn applied(&self, list: Option<&[Rule]>) -> Result<Option<Vec<Rule>>> {
+        let mut rules = list.unwrap_or_default().to_vec();
+        match self {
+            Self::Drop => return Ok(None),
+            Self::Add(new) => {
+                for rule in new.iter().map(|text| Rule::parse(text)) {
+                    let rule = rule?;
+                    if !rules.contains(&rule) {
+                        rules.push(rule);
+                    }
+                }
+            }
+            Self::Remove(old) => {
+                for rule in old.iter().map(|text| Rule::read(text)) {
+                    let rule = rule?;
+                    let at = rules.iter().position(|other| *other == rule).ok_or_else(|| {
+                        Error::new(ErrorCode::InvalidCall, "the workspace allowlist does not name this destination")
+                            .with_hint("agentsecrets workspace allowlist list")
+                    })?;
+                    rules.remove(at);
+                }
+            }
+        }
+        Ok(Some(rules))
+    }
+
     pub(super) fn apply(&self, document: &mut Document) -> Result<Vec<Change>> {
         match self {
             Self::Add(rules) => rules.iter().map(|text| Ok(document.add_to_allowlist(Rule::parse(text)?))).collect(),

@@ -31,9 +31,10 @@ mod shared_file;
 mod signer;
 mod stored_act;
 mod token;
+mod trust;
 
 pub use account::{ChainAct, MachinePlace, SharedAct};
-pub use acts::{Allow, PolicyAct, Trusted, trusted};
+pub use acts::{Allow, PolicyAct};
 pub use allow_door::AllowDoor;
 pub use allowlist_act::{AllowlistChange, allowlist};
 pub use backup::{BackupOptions, BackupReport, backup};
@@ -51,7 +52,6 @@ pub use signer::{Agreed, Owner};
 pub use token::{NewToken, TokenSink};
 
 pub(crate) use account::{Invitation, open_request};
-pub(crate) use acts::trusted_roots;
 pub(crate) use approval::verify_decision;
 pub(crate) use copy::verify_copy;
 pub(crate) use counter_file::{CounterFile, Counts};
@@ -60,5 +60,8 @@ pub(crate) use egress_act::egress_of;
 pub(crate) use keys::{locked, open_use_key};
 pub(crate) use policy_file::{check_pin, load as load_policy};
 pub(crate) use prompt::process_tree;
+pub use shared_file::shares_workspaces;
 pub(crate) use shared_file::{SHARED_FILE, load_shared, save_shared};
 pub(crate) use stored_act::verify_act;
+pub(crate) use trust::trusted_roots;
+pub use trust::{Trusted, trusted};

@@ -15,6 +15,11 @@ pub(crate) const SHARED_FILE: &str = "shared.sealed";
 /// The largest file that is read: about ten thousand grants.
 const MAX_SHARED: u64 = 16 << 20;
 
+/// Whether this home shares a workspace. It needs no key.
+pub fn shares_workspaces(home: &Home) -> bool {
+    home.file(SHARED_FILE).exists()
+}
+
 /// Reads the policies; none where the home shares nothing.
 ///
 /// # Errors

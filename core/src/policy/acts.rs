@@ -45,6 +45,50 @@ impl Document {
         Ok((id, change))
     }
 
+    /// Gives a project another name.
+    ///
+    /// # Errors
+    /// `project_not_found`, `invalid_call` where the name is taken.
+    pub(crate) fn rename_project(&mut self, name: &Label, to: &Label) -> Result<Change> {
+        let id = self.project_meant(name)?.id;
+        if self.project_named(to).is_some() {
+            return Err(Error::new(ErrorCode::InvalidCall, format!("there is a project {to} already")));
+        }
+        for project in self.projects.iter_mut().filter(|project| project.id == id) {
+            project.name = to.clone();
+        }
+        Ok(Change::made(format!("The project {name} will be called {to}")))
+    }
+
+    /// Takes a project away, with everything that is said of it.
+    ///
+    /// # Errors
+    /// `project_not_found`; `invalid_call` for the one that the home began with.
+    pub(crate) fn delete_project(&mut self, name: &Label) -> Result<Change> {
+        let id = self.project_meant(name)?.id;
+        if id == self.default_project {
+            return Err(Error::new(
+                ErrorCode::InvalidCall,
+                format!("{name} is the project in use wherever no other is, and stays"),
+            )
+            .with_hint(format!("agentsecrets project update {name} --name OTHER")));
+        }
+        if self.egress.as_ref().and_then(|egress| egress.login.as_ref()).is_some_and(|login| login.project == id) {
+            return Err(Error::new(ErrorCode::InvalidCall, format!("the proxy's login is a secret of {name}"))
+                .with_hint("agentsecrets egress proxy remove"));
+        }
+        self.projects.retain(|project| project.id != id);
+        self.links.retain(|link| link.project != id);
+        self.grants.retain(|grant| grant.project != id);
+        self.doors.retain(|door| door.project != id);
+        self.limits.retain(|limit| limit.subject.project != id);
+        self.sources.retain(|source| source.project != id);
+        let agents: Vec<_> = self.agents.iter().filter(|agent| agent.project == id).map(|agent| agent.id).collect();
+        self.shares.retain(|share| share.agent.as_ref().is_none_or(|bound| !agents.contains(&bound.id)));
+        self.agents.retain(|agent| agent.project != id);
+        Ok(Change::made(format!("The project {name} ends, with its grants, agents, limits and links")))
+    }
+
     /// Keeps evidence in another way; says each thing that differs.
     pub(crate) fn set_audit(&mut self, settings: AuditSettings) -> Vec<Change> {
         let before = std::mem::replace(&mut self.audit, settings);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::agent::{Agent, stranger};
+use super::beside::Beside;
 use super::deny::DenyOverlay;
 use super::document::{Document, Project};
 use super::grant::Grant;
@@ -15,7 +16,6 @@ use super::path::{PathPattern, ambiguity};
 use super::reach::{Reach, is_in, reach};
 use super::refusal::Wanted;
 use super::rule::Rule;
-use super::shared::Beside;
 use super::slot::Slot;
 use crate::call::Injection;
 use crate::error::{Error, ErrorCode, Result};

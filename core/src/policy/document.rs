@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::Agent;
+use super::beside::Beside;
 use super::door::Door;
 use super::egress::Egress;
 use super::grant::Grant;
 use super::limit::Limit;
 use super::rule::Rule;
 use super::share::Share;
-use super::shared::Beside;
 use super::source::Source;
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;

@@ -10,6 +10,7 @@
 mod acts;
 mod agent;
 mod allowlist;
+mod beside;
 mod change;
 mod check;
 mod deny;
@@ -45,7 +46,7 @@ pub(crate) use limit::{Amount, Limit, LimitKind, Subject, Window};
 pub(crate) use path::PathPattern;
 pub(crate) use rule::Rule;
 pub(crate) use share::Share;
-pub(crate) use shared::{Joined, MachineEnvironment, SharedPolicy};
+pub(crate) use shared::{Enrolment, Joined, MachineEnvironment, SharedPolicy};
 pub(crate) use slot::Slot;
 pub(crate) use source::{Source, SourceTerms, parse_lifetime};
 

@@ -15,6 +15,9 @@ pub(crate) struct Base {
     /// Whether what is here, a value or none, is still that version's.
     #[serde(rename = "s")]
     pub(crate) same: bool,
+    /// The epoch whose key seals it for the members.
+    #[serde(rename = "e", default)]
+    pub(crate) epoch: u64,
 }
 
 impl Base {

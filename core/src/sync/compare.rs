@@ -19,6 +19,7 @@ pub(crate) struct Incoming {
     pub(crate) name: SecretName,
     pub(crate) version: u64,
     pub(crate) hash: Hash,
+    pub(crate) epoch: u64,
     pub(crate) author: Uuid,
     pub(crate) time: Timestamp,
     /// The value; none where the name was deleted.
@@ -129,6 +130,7 @@ fn open(view: &View, signed: &Signed<Record>, record: &Record) -> Result<Incomin
         name,
         version: record.version,
         hash: signed.hash(&Strict),
+        epoch: record.epoch,
         author: record.author,
         time: record.time,
         value,

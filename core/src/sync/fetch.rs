@@ -1,7 +1,7 @@
 //! Asks the server for what this home has not seen, and keeps of it what can be verified.
 
 use agentsecrets_wire::chain::Role;
-use agentsecrets_wire::{Changes, Heartbeat, Record, Signed, limits};
+use agentsecrets_wire::{Changes, Code, Heartbeat, Record, Signed, limits};
 use http::Method;
 use jiff::Timestamp;
 
@@ -44,7 +44,11 @@ impl Sync {
             view.chain.seq(),
             limits::PULL
         );
-        Ok(self.request(Method::GET, &target, None::<&()>).await?)
+        match self.request(Method::GET, &target, None::<&()>).await {
+            // Who is no member is told what one is told of a workspace that never was.
+            Err(refused) if refused.code() == Some(Code::NotFound) => Err(left()),
+            answered => Ok(answered?),
+        }
     }
 
     async fn take(&self, mut view: View, page: Changes) -> Result<View> {
@@ -111,6 +115,11 @@ fn follow(chain: &mut Chain, page: &Changes) -> Result<()> {
         return Err(Error::new(ErrorCode::ChainInvalid, "the server withholds entries of the membership chain"));
     }
     Ok(())
+}
+
+fn left() -> Error {
+    Error::new(ErrorCode::NotAMember, "the server knows this account as no member of the workspace")
+        .with_hint("ask an admin for: agentsecrets workspace invite")
 }
 
 fn forked() -> Error {

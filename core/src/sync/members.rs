@@ -1,15 +1,18 @@
 //! Who is in the workspace, and who wrote what.
 
-use agentsecrets_wire::chain::{Act, Member, Role};
-use agentsecrets_wire::{History, Record, Signed};
+use agentsecrets_wire::chain::{Act, Role};
+use agentsecrets_wire::{Code, History, Record, Signed};
 use http::Method;
 use uuid::Uuid;
 
+use super::chain::Chain;
 use super::fetch::verify;
+use super::ring::Ring;
 use super::{Sync, View, known_places};
 use crate::control::{MemberInfo, VersionInfo};
 use crate::crypto::{Strict, fingerprint, open_label};
 use crate::error::{Error, ErrorCode, Result};
+use crate::policy::SharedPolicy;
 use crate::resolve::in_background;
 use crate::secret_ref::{Label, SecretName};
 use crate::store::Place;
@@ -38,8 +41,10 @@ impl Sync {
             expires: None,
             own: *account == self.account.account,
         });
+        let enrolments = view.policy().map(|policy| policy.enrolments.as_slice()).unwrap_or_default();
+        let machine = |id: &Uuid| enrolments.iter().find(|one| one.invite == *id).map(|one| one.name.to_string());
         let invited = state.invites().map(|(id, invited)| MemberInfo {
-            name: format!("invited as {}", role(invited.invite.role)),
+            name: machine(id).unwrap_or_else(|| format!("invited as {}", role(invited.invite.role))),
             account: *id,
             role: "invited".to_owned(),
             fingerprint: String::new(),
@@ -58,12 +63,7 @@ impl Sync {
         {
             return email.clone();
         }
-        let label = member_entry(view, account).and_then(|member| {
-            let key = |epoch| view.ring.epoch_key(epoch).ok();
-            let scope = |epoch, scope| view.ring.scope_key(epoch, scope).ok();
-            open_label(view.workspace(), account, member.label.as_bytes(), key, scope)
-        });
-        label.unwrap_or_else(|| account.to_string())
+        called(&view.chain, &view.ring, view.policy(), account).unwrap_or_else(|| account.to_string())
     }
 
     /// The environments of a machine's scopes, as far as the policy names their projects.
@@ -94,10 +94,16 @@ impl Sync {
         let scope = view.ring.scope_of(place.project, &place.environment)?;
         let id = view.ring.scope_key(view.ring.epoch(), scope)?.record_id(name);
         let target = format!("/v1/workspaces/{}/records/{scope}/{id}", self.workspace);
-        let history: History = self.request(Method::GET, &target, None::<&()>).await?;
-        if history.records.is_empty() {
+        let none = || {
             let message = format!("the members have no {name} in {}", place.environment);
-            return Err(Error::new(ErrorCode::SecretNotFound, message).with_hint("agentsecrets secrets push"));
+            Error::new(ErrorCode::SecretNotFound, message).with_hint("agentsecrets secrets push")
+        };
+        let history: History = match self.request(Method::GET, &target, None::<&()>).await {
+            Err(refused) if refused.code() == Some(Code::NotFound) => return Err(none()),
+            answered => answered?,
+        };
+        if history.records.is_empty() {
+            return Err(none());
         }
         let (_, shared) = self.vault.shared(self.workspace)?;
         let here = shared.iter().find(|one| one.place == *place && one.name == *name).and_then(|one| one.base);
@@ -135,12 +141,21 @@ fn version(
     }
 }
 
-/// What a member said of itself when it came.
-fn member_entry(view: &View, account: Uuid) -> Option<&Member> {
-    view.chain.said().iter().rev().find_map(|entry| match &entry.act {
-        Act::Genesis { member, .. } | Act::Join { member, .. } if member.account == account => Some(member),
+/// What the others call a member: a machine as the admin called it who enrolled it, anybody else as they said when they came.
+pub(crate) fn called(chain: &Chain, ring: &Ring, policy: Option<&SharedPolicy>, account: Uuid) -> Option<String> {
+    let came = chain.said().iter().rev().find_map(|entry| match &entry.act {
+        Act::Genesis { member, .. } if member.account == account => Some((member, None)),
+        Act::Join { member, invite, .. } if member.account == account => Some((member, Some(invite))),
         _ => None,
-    })
+    });
+    let (member, invite) = came?;
+    let enrolments = policy.map(|policy| policy.enrolments.as_slice()).unwrap_or_default();
+    if let Some(machine) = enrolments.iter().find(|one| Some(&one.invite) == invite) {
+        return Some(machine.name.to_string());
+    }
+    let key = |epoch| ring.epoch_key(epoch).ok();
+    let scope = |epoch, scope| ring.scope_key(epoch, scope).ok();
+    open_label(chain.state().workspace(), account, member.label.as_bytes(), key, scope)
 }
 
 /// The word for a role.

@@ -7,6 +7,7 @@ mod append;
 mod chain;
 mod compare;
 mod enrol;
+mod exposure;
 mod fetch;
 mod folder;
 mod invited;
@@ -27,6 +28,7 @@ pub(crate) use compare::Key;
 pub(crate) use enrol::enrol;
 pub(crate) use folder::{Account, Folder, KeptSession, Known};
 pub(crate) use invited::opened_invitation;
+pub(crate) use members::called;
 pub(crate) use policy::Piece;
 pub(crate) use push::Wanted;
 pub(crate) use remote::{Refused, Remote, parse_server};
@@ -41,7 +43,7 @@ use crate::home::{Home, HomeConfig};
 use crate::policy::SharedPolicy;
 use crate::resolve::in_background;
 use crate::secret_ref::Label;
-use crate::store::Vault;
+use crate::store::{Place, Vault};
 
 /// A view that no admin has vouched for in so long is stale, in seconds: seven days.
 const STALE: i64 = 7 * 86_400;
@@ -133,17 +135,22 @@ impl Sync {
         Ok(View { ring, policy, ..view })
     }
 
-    /// What is not the same here and with the members.
+    /// What is not the same here and with the members, of one place or of all.
     ///
     /// # Errors
-    /// Those of [`refresh`](Self::refresh).
-    pub(crate) async fn diff(&self) -> Result<Vec<DriftInfo>> {
+    /// Those of [`refresh`](Self::refresh); `not_a_member` for a place that a machine was not enrolled for.
+    pub(crate) async fn diff(&self, only: Option<Place>) -> Result<Vec<DriftInfo>> {
         let view = self.refresh().await?;
         let this = self.clone();
         in_background(move || {
+            if let Some(place) = &only {
+                view.ring.scope_of(place.project, &place.environment)?;
+            }
             this.take_policy(&view)?;
             let drifts = drift(&view, &this.vault)?;
-            let told = |one: &Drift| !matches!(one.standing, Standing::Converged(_));
+            let told = |one: &Drift| {
+                !matches!(one.standing, Standing::Converged(_)) && only.as_ref().is_none_or(|place| one.place == *place)
+            };
             Ok(drifts.iter().filter(|one| told(one)).map(|one| this.info(&view, one)).collect())
         })
         .await
@@ -174,6 +181,7 @@ impl Sync {
             stale: known.is_some() && heard.is_none_or(|heard| now - heard.as_second() > STALE),
             entries: Some(view.chain.seq()),
             conflicts: conflicts.iter().filter(|one| matches!(one.standing, Standing::Conflict(_))).count(),
+            should_rotate: exposure::exposed(&view, &self.vault)?,
         })
     }
 

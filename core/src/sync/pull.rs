@@ -99,7 +99,7 @@ impl Sync {
 }
 
 fn taking(replaces: Option<crate::store::RecordId>, incoming: Incoming) -> Arrived {
-    let Incoming { place, name, version, hash, value, weak, .. } = incoming;
+    let Incoming { place, name, version, hash, epoch, value, weak, .. } = incoming;
     let what = value.map_or(Arrival::Gone, |value| Arrival::Value { value, weak });
-    Arrived { place, name, replaces, version, hash, what }
+    Arrived { place, name, replaces, version, hash, epoch, what }
 }

@@ -35,6 +35,7 @@ pub(crate) struct Wanted {
 struct Outgoing {
     signed: Signed<Record>,
     version: u64,
+    epoch: u64,
     info: DriftInfo,
     here: Shared,
 }
@@ -127,7 +128,7 @@ impl Sync {
             },
         )?;
         let signed = Signed::make(&record, |bytes| self.device.sign(bytes));
-        Ok(Outgoing { signed, version, info, here })
+        Ok(Outgoing { signed, version, epoch: view.ring.epoch(), info, here })
     }
 
     async fn send(&self, outgoing: Vec<Outgoing>, report: &mut PushReport) -> Result<(), Refused> {
@@ -161,6 +162,7 @@ impl Sync {
                         replaces: one.here.record,
                         version: one.version,
                         hash: one.signed.hash(&Strict),
+                        epoch: one.epoch,
                         what: Arrival::Same,
                     });
                     report.pushed.push(one.info);

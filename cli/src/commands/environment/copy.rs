@@ -9,6 +9,7 @@ use crate::commands::session::Session;
 use crate::commands::{OK, usage};
 use crate::render::{Outcome, Output};
 
+/// Values of one environment for another.
 #[derive(Args)]
 pub(crate) struct Copy {
     /// The environment that has the values
@@ -26,7 +27,17 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(super) fn run(self, output: &Output) -> Outcome {
+    /// Copies over what the other environment has.
+    pub(super) fn copy(self, output: &Output) -> Outcome {
+        self.run(false, output)
+    }
+
+    /// Copies what the other environment does not have, and tells what both have.
+    pub(super) fn merge(self, output: &Output) -> Outcome {
+        self.run(true, output)
+    }
+
+    fn run(self, new_only: bool, output: &Output) -> Outcome {
         let (from, to) = (Label::parse(&self.from)?, Label::parse(&self.to)?);
         if from == to {
             return Err(usage("a value is copied to another environment", "agentsecrets environment list").into());
@@ -40,19 +51,32 @@ impl Copy {
         let (project, _) = session.in_use()?;
         let there = session.wait(session.client_of(&at(&to))?.secrets())?;
         let here = session.wait(session.client.secrets())?;
-        let secrets = chosen(&here, &there, &names, &from)?;
+        let mut secrets = chosen(&here, &there, &names, &from)?;
+        let mut left = Vec::new();
+        if new_only {
+            let both = secrets.iter().filter(|one| one.replaces.is_some());
+            left = both.map(|one| one.name.clone()).collect();
+            secrets.retain(|one| one.replaces.is_none());
+        }
+        if secrets.is_empty() {
+            output.show(&json!({ "from": from, "to": to, "copied": [], "left": left }), |output| {
+                output.line(&format!("{to} has every name of {from}; nothing was copied."))
+            })?;
+            return Ok(OK);
+        }
         let overwritten: Vec<_> =
             secrets.iter().filter(|one| one.replaces.is_some()).map(|one| one.name.clone()).collect();
         let home = session.home()?.config()?.id;
         let act = session.owner()?.sign_copy(CopyAct { home, project, from: from.clone(), to: to.clone(), secrets })?;
         let copied: Vec<_> =
             session.wait(session.client.copy_secrets(act))?.into_iter().map(|info| info.name).collect();
-        let answer = json!({ "from": from, "to": to, "copied": copied, "overwritten": overwritten });
+        let answer = json!({ "from": from, "to": to, "copied": copied, "overwritten": overwritten, "left": left });
         output.show(&answer, |output| {
             copied.iter().try_for_each(|name| {
                 let over = if overwritten.contains(name) { " (over an older value)" } else { "" };
                 output.line(&format!("{name} of {from} is in {to}{over}"))
-            })
+            })?;
+            left.iter().try_for_each(|name| output.line(&format!("{name} has a value in {to} already, and was left")))
         })?;
         Ok(OK)
     }

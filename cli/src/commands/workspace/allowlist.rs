@@ -1,12 +1,13 @@
 //! `workspace allowlist`: the only destinations of all calls, and those that are called without a secret.
 
-use agentsecrets::owner::{self, AllowlistChange, PolicyAct};
+use agentsecrets::owner::{self, AllowlistChange, ChainAct, PolicyAct, SharedAct};
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::args::{Passphrase, Place};
 use crate::commands::OK;
 use crate::commands::session::Session;
+use crate::commands::workspace::change_in;
 use crate::render::{Outcome, Output};
 
 /// Name the only places that calls may go to, whatever is granted; they are called without a secret too
@@ -53,13 +54,23 @@ impl Allowlist {
 
 fn change(change: AllowlistChange, passphrase: &Passphrase, output: &Output) -> Outcome {
     let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
-    let said = session.owner()?.change(vec![PolicyAct::Allowlist(change)])?;
+    let said = match session.shared()? {
+        Some(_) => change_in(&mut session, ChainAct::Policy(SharedAct::Allowlist(change)), None)?.1,
+        None => session.owner()?.change(vec![PolicyAct::Allowlist(change)])?,
+    };
     output.show(&json!({ "changed": said }), |output| said.iter().try_for_each(|sentence| output.line(sentence)))?;
     Ok(OK)
 }
 
 fn list(output: &Output) -> Outcome {
-    let list = owner::allowlist(&crate::commands::located()?)?;
+    let home = crate::commands::located()?;
+    // Without a shared workspace it is read while the store is locked, too.
+    let list = if owner::shares_workspaces(&home) {
+        let session = Session::open(&Place::default())?;
+        session.wait(session.client.allowlist())?
+    } else {
+        owner::allowlist(&home)?
+    };
     let rules = list.as_deref().unwrap_or_default();
     output.show(&json!({ "binds": list.is_some(), "rules": rules }), |output| {
         rules.iter().try_for_each(|rule| output.line(rule))

@@ -2,8 +2,8 @@
 
 use clap::Args;
 
-use super::super::OK;
 use super::super::session::Session;
+use super::super::{OK, moment};
 use crate::args::Place;
 use crate::render::{Outcome, Output};
 
@@ -19,7 +19,7 @@ pub(super) fn run(output: &Output) -> Outcome {
     let entries = session.wait(session.client.workspace_log())?;
     let row = |entry: &agentsecrets::EntryInfo| {
         let short = entry.hash.chars().take(12).collect();
-        vec![entry.seq.to_string(), entry.time.to_string(), entry.author.clone(), entry.says.clone(), short]
+        vec![entry.seq.to_string(), moment(entry.time), entry.author.clone(), entry.says.clone(), short]
     };
     let head = ["", "TIME", "MEMBER", "SAYS", "DIGEST"];
     output.show(&entries, |output| output.table(&head, entries.iter().map(row).collect()))?;

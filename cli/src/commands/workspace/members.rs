@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::OK;
 use super::super::session::Session;
+use super::super::{OK, moment};
 use super::invite::change_in;
 use crate::args::{Passphrase, Place};
 use crate::render::{Outcome, Output};
@@ -61,23 +61,19 @@ struct Who {
 
 impl Promote {
     pub(super) fn run(&self, output: &Output) -> Outcome {
-        self.who.change(output, |account| ChainAct::SetRole { account, admin: true })
+        self.who.change(output, |account, called| ChainAct::SetRole { account, called, admin: true })
     }
 }
 
 impl Demote {
     pub(super) fn run(&self, output: &Output) -> Outcome {
-        self.who.change(output, |account| ChainAct::SetRole { account, admin: false })
+        self.who.change(output, |account, called| ChainAct::SetRole { account, called, admin: false })
     }
 }
 
 impl Remove {
     pub(super) fn run(&self, output: &Output) -> Outcome {
-        let done = self.who.change(output, |account| ChainAct::Remove { account })?;
-        if !output.is_json() {
-            output.note("What the member could read should be rotated: agentsecrets secrets list");
-        }
-        Ok(done)
+        self.who.change(output, |account, called| ChainAct::Remove { account, called })
     }
 }
 
@@ -93,25 +89,32 @@ impl Rotate {
 }
 
 impl Who {
-    fn change(&self, output: &Output, act: impl FnOnce(Uuid) -> ChainAct) -> Outcome {
+    fn change(&self, output: &Output, act: impl FnOnce(Uuid, String) -> ChainAct) -> Outcome {
         let mut session = Session::with_owner(&Place::default(), self.passphrase.passphrase_fd)?;
         let members = session.wait(session.client.members())?;
-        let account = self.find(&members)?;
-        let (workspace, said) = change_in(&mut session, act(account), None)?;
-        output.show(&json!({ "workspace": workspace.name, "account": account, "said": said }), |output| {
-            said.iter().try_for_each(|sentence| output.line(sentence))
-        })?;
+        let MemberInfo { account, name, .. } = self.find(&members)?;
+        let (workspace, said) = change_in(&mut session, act(*account, name.clone()), None)?;
+        let status = session.wait(session.client.sync_status())?;
+        let rotate = status.map(|status| status.should_rotate).unwrap_or_default();
+        let answer = json!({
+            "workspace": workspace.name, "account": account, "member": name, "said": said, "should_rotate": rotate,
+        });
+        output.show(&answer, |output| said.iter().try_for_each(|sentence| output.line(sentence)))?;
+        if !output.is_json() && !rotate.is_empty() {
+            output.warn("these values could be read by somebody who has left, and should be rotated:");
+            rotate.iter().for_each(|name| output.note(&format!("  {name}")));
+        }
         Ok(OK)
     }
 
-    fn find(&self, members: &[MemberInfo]) -> Result<Uuid> {
+    fn find<'m>(&self, members: &'m [MemberInfo]) -> Result<&'m MemberInfo> {
         let named = |one: &&MemberInfo| {
             let begins = self.member.len() >= 8 && one.account.to_string().starts_with(&self.member);
             one.role != "invited" && (one.name == self.member || begins)
         };
         let found: Vec<&MemberInfo> = members.iter().filter(named).collect();
         match &found[..] {
-            [one] => Ok(one.account),
+            [one] => Ok(one),
             [] => Err(Error::new(ErrorCode::NotAMember, format!("nobody here is called {}", self.member))
                 .with_hint("agentsecrets workspace members")),
             _ => Err(Error::new(ErrorCode::InvalidCall, format!("several members are called {}", self.member))
@@ -126,7 +129,7 @@ pub(super) fn list(output: &Output) -> Outcome {
     let row = |one: &MemberInfo| {
         let own = if one.own { " (this home)" } else { "" };
         let more = match one.expires {
-            Some(expires) => format!("until {expires}, {}", one.account),
+            Some(expires) => format!("until {}, {}", moment(expires), one.account),
             None if one.environments.is_empty() => one.fingerprint.clone(),
             None => one.environments.join(" "),
         };

@@ -98,10 +98,8 @@ impl Engine {
 
     async fn diff(&self, selection: &Selection, whole: bool) -> Result<Vec<DriftInfo>> {
         let (sync, place) = self.sync_at(selection)?;
-        let mut drift = sync.diff().await?;
-        let here = |one: &DriftInfo| one.project == place.project && one.environment == place.environment;
-        drift.retain(|one| whole || here(one));
-        Ok(drift)
+        let only = (!whole).then(|| place.in_store());
+        sync.diff(only).await
     }
 
     async fn pull(&self, selection: &Selection, act: Option<&SignedAct>) -> Result<Value> {
@@ -208,6 +206,7 @@ impl Engine {
             stale: false,
             entries: None,
             conflicts: 0,
+            should_rotate: Vec::new(),
         };
         match self.sync_at(selection) {
             Ok((sync, _)) => sync.status().map(Some),

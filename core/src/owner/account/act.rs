@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::acts::Allow;
+use super::super::allowlist_act::AllowlistChange;
 use crate::error::{Error, ErrorCode, Result};
 use crate::policy::{Change, Rule, SharedPolicy};
 use crate::secret_ref::{Label, SecretName};
@@ -54,6 +55,8 @@ pub enum ChainAct {
     SetRole {
         /// Who.
         account: Uuid,
+        /// What the human calls them, which has to be what the workspace does.
+        called: String,
         /// Whether an admin.
         admin: bool,
     },
@@ -61,6 +64,8 @@ pub enum ChainAct {
     Remove {
         /// Who.
         account: Uuid,
+        /// What the human calls them, which has to be what the workspace does.
+        called: String,
     },
     /// The keys are made anew.
     Rotate,
@@ -102,11 +107,8 @@ pub enum SharedAct {
         /// Its name.
         name: Label,
     },
-    /// The coarser gate is another one; none takes it away.
-    Allowlist {
-        /// Its rules.
-        rules: Option<Vec<String>>,
-    },
+    /// The coarser gate is another one.
+    Allowlist(AllowlistChange),
 }
 
 impl SharedAct {
@@ -129,10 +131,9 @@ impl SharedAct {
             Self::CreateProject { name } => Ok(policy.create_project(name.clone())?.1),
             Self::RenameProject { name, to } => policy.rename_project(name, to),
             Self::DeleteProject { name } => policy.delete_project(name),
-            Self::Allowlist { rules } => {
-                let parse =
-                    |rules: &Vec<String>| rules.iter().map(|text| Rule::parse(text)).collect::<Result<Vec<_>>>();
-                Ok(policy.set_allowlist(rules.as_ref().map(parse).transpose()?))
+            Self::Allowlist(change) => {
+                let list = change.applied(policy.allowlist.as_deref())?;
+                Ok(policy.set_allowlist(list))
             }
         }
     }
@@ -154,10 +155,10 @@ pub(super) fn sentence(act: &ChainAct) -> String {
             format!("A machine, {name}, reads every secret of {}", places.join(", "))
         }
         ChainAct::Withdraw { invite } => format!("The invitation {invite} counts no more"),
-        ChainAct::SetRole { account, admin: true } => format!("{account} decides over members and policy too"),
-        ChainAct::SetRole { account, .. } => format!("{account} decides over members and policy no more"),
-        ChainAct::Remove { account } => {
-            format!("{account} leaves the workspace, the keys are made anew, and what it could read should be rotated")
+        ChainAct::SetRole { called, admin: true, .. } => format!("{called} decides over members and policy too"),
+        ChainAct::SetRole { called, .. } => format!("{called} decides over members and policy no more"),
+        ChainAct::Remove { called, .. } => {
+            format!("{called} leaves the workspace, the keys are made anew, and what it could read should be rotated")
         }
         ChainAct::Rotate => "The workspace's keys are made anew".into(),
         ChainAct::AddDevice => "This home signs what it pushes with a key of its own".into(),

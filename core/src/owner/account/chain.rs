@@ -11,7 +11,7 @@ use super::act::{ChainAct, MachinePlace, SharedAct, sentence};
 use super::expiry;
 use crate::crypto::{self, AccountSigning, EpochKey, InviteCode, PolicyBlob};
 use crate::error::{Error, ErrorCode, Result};
-use crate::policy::{MachineEnvironment, SharedPolicy};
+use crate::policy::{Enrolment, MachineEnvironment, SharedPolicy};
 use crate::secret_ref::Label;
 use crate::sync::{Account, Chain, Folder, Piece, Ring};
 
@@ -45,30 +45,33 @@ impl Session {
             ChainAct::Invite { admin, expires } => {
                 let role = if *admin { Role::Admin } else { Role::Member };
                 let until = expiry(expires.as_deref(), INVITED, bench.now)?;
-                let code = bench.invite(role, Vec::new(), until)?;
+                let code = bench.code(false)?;
+                bench.invite(&code, role, Vec::new(), until)?;
                 deliver(
                     &code,
                     sink,
                     "The invitation's code, shown this once; give it to the one it is for, by a way you trust",
                 )?;
-                format!("Whoever has the code may join until {until}")
+                format!("Whoever has the code may join until {until:.0}")
             }
             ChainAct::AddMachine { name, places, expires } => {
                 let until = expiry(expires.as_deref(), ENROLLED, bench.now)?;
-                let code = bench.add_machine(places, until)?;
+                let code = bench.add_machine(name, places, until)?;
                 deliver(&code, sink, "The machine's enrolment, shown this once")?;
-                format!("A machine with the enrolment, {name}, may join until {until}")
+                format!("A machine with the enrolment, {name}, may join until {until:.0}")
             }
             ChainAct::Withdraw { invite } => {
                 bench.say(Act::Withdraw { invite: *invite })?;
                 "The invitation counts no more".to_owned()
             }
-            ChainAct::SetRole { account, admin } => {
+            ChainAct::SetRole { account, called, admin } => {
+                bench.is_called(*account, called)?;
                 let role = if *admin { Role::Admin } else { Role::Member };
                 bench.say(Act::SetRole { account: *account, role })?;
                 sentence(act)
             }
-            ChainAct::Remove { account } => {
+            ChainAct::Remove { account, called } => {
+                bench.is_called(*account, called)?;
                 bench.remove(*account)?;
                 sentence(act)
             }
@@ -134,9 +137,12 @@ impl Bench {
         Ok(format!("{name} is a workspace of its own now, with the project {project}"))
     }
 
-    fn invite(&mut self, role: Role, scopes: Vec<Hash>, expires: Timestamp) -> Result<InviteCode> {
-        let head = self.chain.head()?;
-        let code = InviteCode::make(&self.account.server, head.hash, role == Role::Machine)?;
+    /// A code that names the chain's end as its author sees it.
+    fn code(&self, machine: bool) -> Result<InviteCode> {
+        InviteCode::make(&self.account.server, self.chain.head()?.hash, machine)
+    }
+
+    fn invite(&mut self, code: &InviteCode, role: Role, scopes: Vec<Hash>, expires: Timestamp) -> Result<()> {
         let keys = code.keys()?;
         let workspace = self.chain.state().workspace();
         let seals = if scopes.is_empty() {
@@ -161,11 +167,12 @@ impl Bench {
             expires,
             seals,
         };
-        self.say(Act::Invite { invite })?;
-        Ok(code)
+        self.say(Act::Invite { invite })
     }
 
-    fn add_machine(&mut self, places: &[MachinePlace], expires: Timestamp) -> Result<InviteCode> {
+    fn add_machine(&mut self, name: &Label, places: &[MachinePlace], expires: Timestamp) -> Result<InviteCode> {
+        self.is_free(name)?;
+        let code = self.code(true)?;
         let mut policy = self.policy.clone().ok_or_else(no_policy)?;
         let named: Vec<(Uuid, Label)> = places
             .iter()
@@ -181,9 +188,38 @@ impl Bench {
                 policy.machines.push(place);
             }
         }
+        policy.enrolments.push(Enrolment { invite: code.id(), name: name.clone() });
         // The policy first, with a piece for each of the machine's scopes: what it joins, it can read.
         self.seal_policy(policy, &named)?;
-        self.invite(Role::Machine, scopes, expires)
+        self.invite(&code, Role::Machine, scopes, expires)?;
+        Ok(code)
+    }
+
+    /// Refuses a name that a machine has, or one that was enrolled and has not joined yet.
+    fn is_free(&self, name: &Label) -> Result<()> {
+        let enrolments = self.policy.as_ref().map(|policy| policy.enrolments.as_slice()).unwrap_or_default();
+        let state = self.chain.state();
+        let joined = |id: &Uuid| {
+            self.chain.said().iter().any(|entry| {
+                let Act::Join { invite, member, .. } = &entry.act else { return false };
+                invite == id && state.member(&member.account).is_some()
+            })
+        };
+        let taken = |id: &Uuid| state.invites().any(|(other, _)| other == id) || joined(id);
+        if enrolments.iter().any(|one| one.name == *name && taken(&one.invite)) {
+            return Err(Error::new(ErrorCode::InvalidCall, format!("there is a machine {name} already"))
+                .with_hint(format!("agentsecrets workspace remove {name}  # or withdraw its enrolment")));
+        }
+        Ok(())
+    }
+
+    /// Whether the member that the human named is the one that the act is about.
+    fn is_called(&self, account: Uuid, called: &str) -> Result<()> {
+        match crate::sync::called(&self.chain, &self.ring, self.policy.as_ref(), account) {
+            Some(name) if name == called => Ok(()),
+            _ => Err(Error::new(ErrorCode::NotAMember, format!("that member is not called {called}"))
+                .with_hint("agentsecrets workspace members")),
+        }
     }
 
     fn remove(&mut self, account: Uuid) -> Result<()> {

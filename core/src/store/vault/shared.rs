@@ -41,6 +41,8 @@ pub(crate) struct Arrived {
     pub(crate) version: u64,
     /// Its digest.
     pub(crate) hash: agentsecrets_wire::Hash,
+    /// The epoch whose key seals it.
+    pub(crate) epoch: u64,
     pub(crate) what: Arrival,
 }
 
@@ -107,7 +109,7 @@ impl Vault {
     }
 
     fn take_in(&self, index: &mut Index, change: &mut Change, one: Arrived) -> Result<()> {
-        let base = Base { version: one.version, hash: one.hash, same: true };
+        let base = Base { version: one.version, hash: one.hash, same: true, epoch: one.epoch };
         let before = index.get(&one.place, &one.name).cloned();
         match (one.what, before) {
             (Arrival::Value { value, weak }, before) => {
@@ -137,7 +139,7 @@ mod tests {
     use crate::store::Expectation;
 
     fn arrived(text: &str, version: u64, replaces: Option<RecordId>, what: Arrival) -> Arrived {
-        Arrived { place: place("staging"), name: name(text), replaces, version, hash: [7; 32].into(), what }
+        Arrived { place: place("staging"), name: name(text), replaces, version, hash: [7; 32].into(), epoch: 1, what }
     }
 
     fn value(text: &str) -> Arrival {
