@@ -51,7 +51,7 @@ impl App {
         let url = options.database_url()?;
         let storage = Storage::open(url.as_deref(), &options.data).await?;
         storage.migrate(options.migrate == Switch::On).await?;
-        let path = options.key.clone().unwrap_or_else(|| options.data.join("agentsecrets-server.key"));
+        let path = options.key_file();
         // Beside a shared database a key that each process makes for itself would be worse than none.
         let keys = Keys::open(&path, url.is_none())?;
         let limits = Limits::new(options.requests_per_minute, options.logins_per_minute);

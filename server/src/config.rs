@@ -22,6 +22,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve until a signal ends it
     Serve,
+    /// Make the key file, which every process of a PostgreSQL database is given
+    MakeKey,
     /// Verify every chain and every record of the database
     Check,
     /// Print the OpenAPI document
@@ -97,6 +99,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The file of the server's own keys.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.key.clone().unwrap_or_else(|| self.data.join("agentsecrets-server.key"))
+    }
+
     /// The URL of the PostgreSQL database; none for the embedded one.
     pub(crate) fn database_url(&self) -> Result<Option<String>, String> {
         let Some(file) = &self.database_file else { return Ok(self.database.clone()) };

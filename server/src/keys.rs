@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -29,7 +29,8 @@ impl Keys {
         if !path.exists() {
             if !may_make {
                 return Err(format!(
-                    "there is no key file {}; a database with accounts is of use only with the one it was made with",
+                    "there is no key file {}; a database with accounts is of use only with the one it was made with. \
+                     For a new one: agentsecrets-server make-key",
                     path.display()
                 ));
             }
@@ -42,6 +43,17 @@ impl Keys {
         let mut bytes = Zeroizing::new(Vec::new());
         file.read_to_end(&mut bytes).map_err(told)?;
         Self::parse(&bytes).ok_or_else(|| format!("the key file {} is damaged", path.display()))
+    }
+
+    /// Makes the file, where there is none.
+    pub(crate) fn make_new(path: &Path) -> Result<(), String> {
+        if path.exists() {
+            return Err(format!("there is a key file {} already, and nothing was changed", path.display()));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let made =
+            folder.map_or(Ok(()), |folder| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder));
+        made.and_then(|()| Self::make(path)).map_err(|why| format!("the key file {}: {why}", path.display()))
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {

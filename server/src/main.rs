@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Openapi => print(&openapi::text()),
         Command::Faults => print(&fault::NAMES.map(|name| format!("{name}\n")).concat()),
+        Command::MakeKey => keys::Keys::make_new(&arguments.options.key_file()),
         Command::Serve => run(serve::serve(arguments.options)),
         Command::Check => run(check::check(arguments.options)),
     };

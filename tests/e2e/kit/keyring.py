@@ -28,7 +28,7 @@ class Keyring:
             if shutil.which(program) is None:
                 raise NotRun(f"there is no {program}: apt-get install {package}")
         self.account = account
-        self.name = _named(account)
+        self.name = named(account)
         runtime = account.folder / "run"
         runtime.mkdir(mode=0o700)
         account.own(runtime)
@@ -43,7 +43,7 @@ class Keyring:
         address = self.process.stdout.readline().decode().strip()
         if not address:
             _, err = self.process.communicate(timeout=10)
-            self._forget()
+            forget(self.name)
             raise NotRun(f"no keyring answers on a bus of its own: {err.decode(errors='replace')[-200:]}")
         self.variables["DBUS_SESSION_BUS_ADDRESS"] = address
 
@@ -57,16 +57,17 @@ class Keyring:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(20)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Take the name from the user again."""
-        if self.name:
-            subprocess.run(["userdel", self.name], check=False, capture_output=True)
+        forget(self.name)
 
 
-def _named(account: Account) -> str | None:
-    """A name for a user that has none: the bus serves nobody it cannot look up."""
+def forget(name: str | None) -> None:
+    """Take a user's name away again."""
+    if name:
+        subprocess.run(["userdel", name], check=False, capture_output=True)
+
+
+def named(account: Account) -> str | None:
+    """A name for a user that has none: a bus, and a database, serve nobody they cannot look up."""
     uid = account.uid
     if uid is None:
         return None
