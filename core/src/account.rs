@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use agentsecrets_wire::chain::Entry;
-use agentsecrets_wire::{
-    LoggedIn, LoginStart, LoginStarted, Opened, RecoveryStart, RegisterStart, RegisterStarted, Signed,
-};
+use agentsecrets_wire::{LoggedIn, LoginStart, LoginStarted, RecoveryStart, RegisterStart, RegisterStarted, Signed};
 use http::Method;
 use uuid::Uuid;
 
@@ -17,7 +15,7 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::Home;
 use crate::owner::{self, ChainAct, Owner, TokenSink};
 use crate::send::Sender;
-use crate::sync::{Folder, Remote, parse_server};
+use crate::sync::{Folder, Remote, open_invitation, parse_server};
 
 /// Where an account is, and who logs in.
 #[derive(Clone, Debug)]
@@ -134,8 +132,7 @@ pub async fn act(
 pub async fn join(owner: &mut Owner, client: &Client, code_fd: Option<i32>) -> Result<Uuid> {
     let invitation = owner.read_invitation(code_fd)?;
     let remote = remote(client, &invitation.server)?;
-    let target = format!("/v1/invites/{}/open", invitation.invite);
-    let opened: Opened = remote.ask(Method::POST, &target, Some(&owner::open_request(&invitation))).await?;
+    let opened = open_invitation(&remote, invitation.invite, &owner::open_request(&invitation)).await?;
     let workspace = opened.workspace;
     let (entries, _) = owner.join(opened)?;
     bring(client, workspace, entries).await?;

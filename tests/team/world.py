@@ -87,7 +87,9 @@ class World(Stage):
     def __init__(self) -> None:
         super().__init__()
         self.server_program = self._program("agentsecrets-server")
-        self.api = Upstream(self, self.account("u"))
+        self.api = Upstream(self, self.account("u"), "--cleartext")
+        # A machine has no owner who could trust the API's certificate.
+        self.http = self.api.http
         self.canaries: list[Canary] = []
         # Passwords, codes and names that the server must not know.
         self.unsaid: list[tuple[str, bytes]] = [("a workspace", WORKSPACE.encode()), ("a project", PROJECT.encode())]

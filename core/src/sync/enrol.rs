@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use agentsecrets_wire::chain::{Act, Device, Entry, Invite, Member, Seal, join_proof};
-use agentsecrets_wire::{Appended, Enrol, Hash, Opened, Signed, open_proof};
+use agentsecrets_wire::{Appended, Enrol, Hash, Signed, open_proof};
 use http::Method;
 use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::chain::Chain;
 use super::folder::{Account, Folder};
-use super::invited::{invitation, verified};
+use super::invited::{invitation, open_invitation, verified};
 use super::remote::Remote;
 use super::ring::seals_to;
 use crate::crypto::{DeviceKey, InviteCode, ReceivingKey, ScopeKey, UseKey, seal_machine_label};
@@ -51,8 +51,7 @@ pub(crate) async fn enrol(
     }
     let remote = Remote::new(Arc::clone(sender), code.server())?;
     let asked = open_request(&Invitation::of(&code)?);
-    let target = format!("/v1/invites/{}/open", code.id());
-    let opened: Opened = remote.ask(Method::POST, &target, Some(&asked)).await?;
+    let opened = open_invitation(&remote, code.id(), &asked).await?;
     let chain = verified(&code, &opened)?;
     let joining =
         Joining { account: Uuid::now_v7(), device: DeviceKey::make()?, receiving: ReceivingKey::make()?, code };

@@ -1,11 +1,28 @@
 //! What a code opens: the workspace that it was made in, and no other.
 
-use agentsecrets_wire::Opened;
 use agentsecrets_wire::chain::{Invite, Seal};
+use agentsecrets_wire::{Code, Open, Opened};
 
 use super::chain::Chain;
+use super::remote::Remote;
+use http::Method;
+use uuid::Uuid;
+
 use crate::crypto::{EpochKey, InviteCode};
 use crate::error::{Error, ErrorCode, Result};
+
+/// Asks the server for the workspace that an invitation is of.
+///
+/// # Errors
+/// `invite_invalid` where the server has none that counts, and those of the server.
+pub(crate) async fn open_invitation(remote: &Remote, invite: Uuid, asked: &Open) -> Result<Opened> {
+    match remote.ask(Method::POST, &format!("/v1/invites/{invite}/open"), Some(asked)).await {
+        Err(refused) if refused.code() == Some(Code::NotFound) => {
+            Err(gone("was used, withdrawn or has expired, as far as the server says"))
+        }
+        answered => Ok(answered?),
+    }
+}
 
 /// Verifies the chain that the server shows for a code, and opens the epoch that is sealed to it.
 ///

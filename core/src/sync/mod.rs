@@ -27,7 +27,7 @@ pub(crate) use chain::Chain;
 pub(crate) use compare::Key;
 pub(crate) use enrol::enrol;
 pub(crate) use folder::{Account, Folder, KeptSession, Known};
-pub(crate) use invited::opened_invitation;
+pub(crate) use invited::{open_invitation, opened_invitation};
 pub(crate) use members::called;
 pub(crate) use policy::Piece;
 pub(crate) use push::Wanted;

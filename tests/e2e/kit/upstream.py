@@ -32,6 +32,8 @@ class Upstream:
         said = json.loads(ready.read_text())
         self.port: int = said["https_port"]
         self.origin = f"https://{address}:{self.port}"
+        # With --cleartext it listens without TLS too.
+        self.http = f"http://{address}:{said['http_port']}"
         self.pem = (directory / "ca.pem").read_bytes()
 
     def url(self, path: str) -> str:
