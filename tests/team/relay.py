@@ -24,6 +24,8 @@ class Relay:
         self.before: Callable[[str, str], bool] | None = None
         # The same after the server has answered, before the home hears of it.
         self.after: Callable[[str, str], bool] | None = None
+        # Gets method, path and body, and gives an answer's body where the server is not to hear of it.
+        self.intercept: Callable[[str, str, bytes], bytes | None] | None = None
         # What is sent instead of any answer.
         self.raw: Callable[[Any], None] | None = None
         self.heard: list[bytes] = []
@@ -53,7 +55,7 @@ class Relay:
 
     def honest(self) -> None:
         """Hand everything on again."""
-        self.twist = self.before = self.after = self.raw = None
+        self.twist = self.before = self.after = self.intercept = self.raw = None
 
     def end(self) -> None:
         self._server.shutdown()
@@ -68,8 +70,12 @@ class Relay:
         if self.raw is not None:
             handler.close_connection = True
             return self.raw(handler)
+        swallowed = self.intercept(method, path, body) if self.intercept is not None else None
         try:
-            status, headers, answer = self._hand_on(method, path, handler.headers, body)
+            if swallowed is not None:
+                status, headers, answer = 200, [("content-type", "application/json")], swallowed
+            else:
+                status, headers, answer = self._hand_on(method, path, handler.headers, body)
         except OSError:
             return self._cut(handler)
         self.asked.append((method, path, status))

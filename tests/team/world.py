@@ -238,11 +238,10 @@ class Member:
         demand(done.code != 0 and f"error[{code}]".encode() in done.err, f"`{done.command}` is refused as {code}: {done.text[-400:]}")
         return done.text
 
-    def sees(self, name: str, value: bytes, *words: str) -> bool:
+    def sees(self, name: str, value: bytes, origin: str = "") -> bool:
         """Whether a call by that name brings this value to the API."""
         self.world.api.forget()
-        url = self.world.api.url("/echo")
-        self.cli("call", "--url", url, "--bearer", name, *words).good()
+        self.cli("call", "--url", f"{origin or self.world.api.origin}/echo", "--bearer", name).good()
         return self.world.api.saw(value)
 
     def files(self) -> dict[str, bytes]:

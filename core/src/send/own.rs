@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
@@ -14,6 +14,8 @@ use crate::log_safe::Origin;
 
 /// How long a request may take from its first byte to the answer's last.
 const LIMIT: Duration = Duration::from_secs(60);
+/// How long an answer that has begun may be silent.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// A request with its body at hand.
 pub(crate) struct OwnRequest {
@@ -58,14 +60,19 @@ impl Sender {
         };
         let answer = pool.request(sent).await.map_err(|why| unsent(send_error(&why)))?;
         let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, most).collect().await.map_err(|why| {
-            if why.is::<LengthLimitError>() {
-                let message = format!("{} answers with more than it may", origin.authority());
-                return Error::new(ErrorCode::ResponseTooLarge, message);
-            }
-            Error::new(ErrorCode::UpstreamUnreachable, format!("{} broke off its answer", origin.authority()))
-        })?;
-        Ok(OwnAnswer { status: parts.status, body: body.to_bytes() })
+        let (mut body, mut read) = (Limited::new(body, most), BytesMut::new());
+        let silent = |_| Error::new(ErrorCode::Timeout, format!("{} stopped in its answer", origin.authority()));
+        while let Some(frame) = tokio::time::timeout(SILENCE, body.frame()).await.map_err(silent)? {
+            let frame = frame.map_err(|why| {
+                if why.is::<LengthLimitError>() {
+                    let message = format!("{} answers with more than it may", origin.authority());
+                    return Error::new(ErrorCode::ResponseTooLarge, message);
+                }
+                Error::new(ErrorCode::UpstreamUnreachable, format!("{} broke off its answer", origin.authority()))
+            })?;
+            read.extend_from_slice(frame.data_ref().map(AsRef::as_ref).unwrap_or_default());
+        }
+        Ok(OwnAnswer { status: parts.status, body: read.freeze() })
     }
 }
 

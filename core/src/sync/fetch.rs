@@ -1,5 +1,7 @@
 //! Asks the server for what this home has not seen, and keeps of it what can be verified.
 
+use std::collections::HashMap;
+
 use agentsecrets_wire::chain::Role;
 use agentsecrets_wire::{Changes, Code, Heartbeat, Record, Signed, limits};
 use http::Method;
@@ -25,8 +27,19 @@ impl Sync {
     /// it was.
     pub(crate) async fn refresh(&self) -> Result<View> {
         let mut view = self.view().await?;
+        let mut again = true;
         for _ in 0..PAGES {
             let page = self.page(&view).await?;
+            let behind;
+            (view, behind) = self.is_behind(view, &page).await?;
+            if behind {
+                // A push of ours may have overtaken the answer. A server that rolls back gives the same again.
+                if !std::mem::take(&mut again) {
+                    return Err(rolled_back());
+                }
+                view = self.view().await?;
+                continue;
+            }
             let more = page.more;
             view = self.take(view, page).await?;
             if !more {
@@ -49,6 +62,32 @@ impl Sync {
             Err(refused) if refused.code() == Some(Code::NotFound) => Err(left()),
             answered => Ok(answered?),
         }
+    }
+
+    /// Whether a page shows a name as it was before the version that this home has exchanged last.
+    async fn is_behind(&self, view: View, page: &Changes) -> Result<(View, bool)> {
+        let records: Vec<Record> = page.records.iter().filter_map(|signed| signed.parse().ok()).collect();
+        let oldest = records.iter().map(|record| record.version).min();
+        let (Some(oldest), true) = (oldest, view.chain.seq() > 0) else { return Ok((view, false)) };
+        let this = self.clone();
+        in_background(move || {
+            let (_, shared) = this.vault.shared(this.workspace)?;
+            let mut known = HashMap::new();
+            // Only a name that is past the oldest of them can be one that is shown as it was.
+            for one in shared {
+                let Some(base) = one.base.filter(|base| base.version > oldest) else { continue };
+                // A place that the policy names no more has no id here, and nothing of it is taken in.
+                let Ok(scope) = view.ring.scope_of(one.place.project, &one.place.environment) else { continue };
+                let id = view.ring.scope_key(view.ring.epoch(), scope)?.record_id(&one.name);
+                known.insert((scope, id), base.version);
+            }
+            let behind = |record: &Record| {
+                known.get(&(record.scope, record.record)).is_some_and(|version| record.version < *version)
+            };
+            let found = records.iter().any(behind);
+            Ok((view, found))
+        })
+        .await
     }
 
     async fn take(&self, mut view: View, page: Changes) -> Result<View> {
@@ -115,6 +154,11 @@ fn follow(chain: &mut Chain, page: &Changes) -> Result<()> {
         return Err(Error::new(ErrorCode::ChainInvalid, "the server withholds entries of the membership chain"));
     }
     Ok(())
+}
+
+fn rolled_back() -> Error {
+    Error::new(ErrorCode::RecordInvalid, "the server shows an older version of a name than this home has seen")
+        .with_hint("nothing was taken in; tell the one who runs the server")
 }
 
 fn left() -> Error {

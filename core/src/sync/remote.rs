@@ -166,6 +166,9 @@ pub(crate) fn parse_server(url: &str) -> Result<Origin> {
 /// A failure on the way is the server's, not that of an API.
 fn unreached(why: &Error) -> Error {
     let message = why.message().to_owned();
+    if why.code() == ErrorCode::ResponseTooLarge {
+        return Error::new(ErrorCode::SyncRefused, message).with_hint("tell the one who runs the server");
+    }
     Error::new(ErrorCode::SyncUnavailable, message)
         .with_retryable(why.retryable())
         .with_hint("everything but sync works without the server; try again later")
