@@ -28,6 +28,11 @@ impl AccountKeys {
         Ok(Self { signing: DeviceKey::make()?, receiving: ReceivingKey::make()? })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(signing: DeviceKey, receiving: ReceivingKey) -> Self {
+        Self { signing, receiving }
+    }
+
     /// Ed25519.
     pub(crate) fn signing_public(&self) -> PublicKey {
         self.signing.public()

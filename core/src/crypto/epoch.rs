@@ -56,6 +56,17 @@ impl EpochKey {
         Ok(Self { number, key: Arc::new(SubKey::of(bytes.into_value())?) })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(number: u64, bytes: &[u8]) -> Self {
+        let key = SubKey::of(SecretValue::copy_from(bytes)).expect("32 bytes");
+        Self { number, key: Arc::new(key) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.key.bytes()
+    }
+
     /// The digest by which the chain names the key.
     pub(crate) fn commitment(&self, workspace: Uuid) -> Hash {
         let bound = Binding::new("agentsecrets/epoch/1").field(workspace.as_bytes()).field(&self.number.to_le_bytes());
@@ -135,6 +146,11 @@ impl ScopeKey {
     /// The number of the epoch.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        [&self.key.bytes()[..], self.names.bytes()].concat()
     }
 
     /// The id of a name.

@@ -44,6 +44,11 @@ impl InviteCode {
         Ok(Self { id: Uuid::now_v7(), machine, secret: secret.into_value(), head, server: server.to_owned() })
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(server: &str, head: Hash, machine: bool, id: Uuid, secret: &[u8]) -> Self {
+        Self { id, machine, secret: SecretValue::copy_from(secret), head, server: server.to_owned() }
+    }
+
     /// Reads a code, with white space around it or in it, as a terminal breaks long lines.
     ///
     /// # Errors

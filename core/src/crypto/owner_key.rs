@@ -61,7 +61,7 @@ impl OwnerKey {
     }
 
     #[cfg(test)]
-    pub(super) fn from_seed(seed: &[u8; 32]) -> Self {
+    pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SecretValue::copy_from(seed))
     }
 }

@@ -28,6 +28,11 @@ impl RecoveryCode {
         Ok(Self(bytes.into_value()))
     }
 
+    #[cfg(test)]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(SecretValue::copy_from(bytes))
+    }
+
     /// Reads a code as a human types it: in any case, with or without dashes and spaces, O for 0, I and L for 1.
     ///
     /// # Errors

@@ -207,7 +207,11 @@ pub(super) fn verify(chain: &Chain, signed: &Signed<Record>, more: bool) -> Resu
 }
 
 /// The newest sign of life of an admin. An older one than was heard changes nothing, and one that is no admin's counts not.
-fn heard(chain: &Chain, signed: Option<&Signed<Heartbeat>>, before: Option<Timestamp>) -> Result<Option<Timestamp>> {
+pub(super) fn heard(
+    chain: &Chain,
+    signed: Option<&Signed<Heartbeat>>,
+    before: Option<Timestamp>,
+) -> Result<Option<Timestamp>> {
     let Some(signed) = signed else { return Ok(before) };
     let refused = || Error::new(ErrorCode::ChainInvalid, "the server's sign of life is by nobody who may give one");
     let beat = signed.parse().map_err(|_| refused())?;

@@ -18,6 +18,8 @@ mod push;
 mod remote;
 mod ring;
 mod session;
+#[cfg(any(test, fuzzing))]
+mod vectors;
 
 use std::sync::Arc;
 
