@@ -53,7 +53,8 @@ pub(super) fn exposed(view: &View, vault: &Vault) -> Result<Vec<String>> {
 }
 
 fn removals(chain: &Chain) -> Vec<Removal> {
-    let (mut invited, mut members): (HashMap<Uuid, &[Hash]>, HashMap<Uuid, &[Hash]>) = Default::default();
+    let mut invited: HashMap<Uuid, &[Hash]> = HashMap::new();
+    let mut members: HashMap<Uuid, &[Hash]> = HashMap::new();
     let mut removals = Vec::new();
     for entry in chain.said() {
         match &entry.act {

@@ -144,7 +144,9 @@ fn set(tree: &Tree, path: &[String], value: &str) -> Option<Tree> {
             if segment == "-" {
                 items.push(set(&empty(), rest, value)?);
             } else {
-                let index: usize = segment.parse().ok()?;
+                // RFC 6901, section 4: no sign, and no zero before another digit.
+                let is_index = segment == "0" || segment.starts_with(|first: char| matches!(first, '1'..='9'));
+                let index: usize = segment.parse().ok().filter(|_| is_index)?;
                 let item = items.get_mut(index)?;
                 *item = set(item, rest, value)?;
             }
