@@ -66,3 +66,6 @@ pub(crate) fn is_proved(state: &[u8], finalization: &Blob) -> bool {
     // Both were bound into the state by the first half.
     state.finish(finalization, ServerLoginParameters::default()).is_ok()
 }
+
+#[cfg(test)]
+mod vectors;

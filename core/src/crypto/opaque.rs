@@ -160,6 +160,7 @@ impl CryptoRng for System {}
 
 #[cfg(test)]
 mod tests {
+    use opaque_ke::generic_array::typenum::U64 as Length;
     use opaque_ke::{
         CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, ServerLogin,
         ServerLoginParameters, ServerRegistration, ServerSetup,
@@ -212,6 +213,28 @@ mod tests {
         assert_eq!(wrong.code(), ErrorCode::WrongCredentials);
         let other = server.login(&password, "bert@example.test").err().expect("refused");
         assert_eq!(other.code(), ErrorCode::WrongCredentials);
+    }
+
+    #[test]
+    fn a_password_is_stretched_as_another_implementation_does() {
+        #[derive(serde::Deserialize)]
+        struct Case {
+            input: String,
+            memory_kib: u32,
+            passes: u32,
+            lanes: u32,
+            salt: String,
+            output: String,
+        }
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("../../../tests/vectors/sync/stretch.json")).expect("cases");
+        assert_eq!(cases.len(), 2);
+        for case in cases {
+            let agreed = (agreed::MEMORY_KIB, agreed::PASSES, agreed::LANES, hex::encode(agreed::SALT));
+            assert_eq!((case.memory_kib, case.passes, case.lanes, case.salt), agreed);
+            let input = GenericArray::<u8, Length>::clone_from_slice(&hex::decode(&case.input).expect("hexadecimal"));
+            assert_eq!(hex::encode(Stretch.hash(input).expect("stretched")), case.output);
+        }
     }
 
     #[test]
