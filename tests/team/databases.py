@@ -68,16 +68,22 @@ class Postgres:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(30)
 
-    def sql(self, database: str, statement: str) -> None:
+    def sql(self, database: str, statement: str) -> str:
         done = self._tool("psql", "-h", str(self.folder), "-U", "postgres", "-XAtq", "-d", database, "-c", statement)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return done.stdout.decode().strip()
 
     def contents(self) -> list[tuple[str, bytes]]:
         """A dump, and every file of the cluster, its log of writes among them."""
         dump = self._tool("pg_dump", "-h", str(self.folder), "-U", "postgres", "-d", "team")
         assert dump.returncode == 0, dump.stderr.decode(errors="replace")
-        kept = sorted(path for path in (self.folder / "data").rglob("*") if path.is_file())
-        return [("the dump", dump.stdout), *((str(path.relative_to(self.folder)), path.read_bytes()) for path in kept)]
+        # The other databases of the cluster are templates, which nobody ever wrote to; a log that is made ahead ends in zeroes.
+        own = {self.sql("team", "SELECT oid FROM pg_database WHERE datname = 'team'"), "pgsql_tmp"}
+        data = self.folder / "data"
+        kept = sorted(path for path in data.rglob("*") if path.is_file())
+        kept = [path for path in kept if "base" not in path.parts or path.parent.name in own]
+        files = ((str(path.relative_to(data)), path.read_bytes().rstrip(b"\0")) for path in kept)
+        return [("the dump", dump.stdout), *files]
 
     def plant(self, text: bytes) -> None:
         self.sql("team", f"CREATE TABLE IF NOT EXISTS sentinel (text TEXT); INSERT INTO sentinel VALUES ('{text.decode()}')")

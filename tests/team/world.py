@@ -20,7 +20,7 @@ from relay import Relay
 # Names that are nowhere by chance: the server must not learn one of them.
 WORKSPACE = f"acme-{secrets.token_hex(4)}"
 PROJECT = f"payments-{secrets.token_hex(4)}"
-STAGING, PRODUCTION = "staging", "production"
+STAGING, PRODUCTION = f"staging-{secrets.token_hex(4)}", f"production-{secrets.token_hex(4)}"
 
 
 class Server:
@@ -41,10 +41,8 @@ class Server:
         self.start()
         self.relay = Relay(self.port)
 
-    def start(self, fault: str | None = None, wrapper: tuple[str, ...] = ()) -> None:
-        environment = {**self.account.environment}
-        if fault is not None:
-            environment["AGENTSECRETS_SERVER_FAULT"] = fault
+    def start(self, wrapper: tuple[str, ...] = (), **variables: str) -> None:
+        environment = {**self.account.environment, **variables}
         words = ["--listen", f"127.0.0.1:{self.port}", "--data", str(self.data), "--key", self.key]
         # Everybody comes from one address here.
         words += [*self.database.arguments, "--registration", "open"]
@@ -108,7 +106,7 @@ class World(Stage):
 
     def secret(self, word: str) -> str:
         """A name that no other is."""
-        name = f"{word}_{secrets.token_hex(3).upper()}"
+        name = f"{word}_{secrets.token_hex(4).upper()}"
         self.unsaid.append(("a secret's name", name.encode()))
         return name
 
@@ -243,6 +241,10 @@ class Member:
         self.world.api.forget()
         self.cli("call", "--url", f"{origin or self.world.api.origin}/echo", "--bearer", name).good()
         return self.world.api.saw(value)
+
+    def broker(self) -> int:
+        """The broker's process; one is started where none runs."""
+        return int(self.json("status")["broker_pid"])
 
     def files(self) -> dict[str, bytes]:
         """What a home has of its workspaces and values, but for when it asked last."""

@@ -16,6 +16,7 @@ mod python;
 mod python_types;
 mod rust;
 mod server;
+mod team;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(crate) const ALL: &[Suite] = &[
     attacks::SUITE,
     load::SUITE,
     server::SUITE,
+    team::SUITE,
     package::SUITE,
 ];
 

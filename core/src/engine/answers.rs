@@ -193,9 +193,13 @@ impl Engine {
     fn environments(&self, place: &Place) -> Result<Vec<EnvironmentInfo>> {
         let vault = self.vault()?;
         let mut names = STANDARD_ENVIRONMENTS.iter().map(|name| Label::parse(name)).collect::<Result<Vec<_>>>()?;
-        for other in vault.places()? {
-            if other.project == place.project_id && !names.contains(&other.environment) {
-                names.push(other.environment);
+        let stored = vault.places()?.into_iter().map(|place| (place.project, place.environment));
+        let loaded = self.loaded()?;
+        let shared = loaded.document.shared_with(place.project_id).map(|beside| beside.environments.clone());
+        let shared = shared.into_iter().flatten().map(|place| (place.project, place.environment));
+        for (project, environment) in stored.chain(shared) {
+            if project == place.project_id && !names.contains(&environment) {
+                names.push(environment);
             }
         }
         let info = |name: Label| {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::document::{Document, Project, Workspace};
 use super::grant::Grant;
 use super::rule::Rule;
-use super::shared::{Joined, SharedPolicy};
+use super::shared::{Joined, MachineEnvironment, SharedPolicy};
 use crate::error::{Error, ErrorCode, Result};
 use crate::secret_ref::Label;
 
@@ -20,13 +20,15 @@ pub(crate) struct Beside {
     pub(crate) projects: Vec<Uuid>,
     /// Its allowlist.
     pub(crate) allowlist: Option<Vec<Rule>>,
+    /// The environments that machines were enrolled for; to a machine, its own.
+    pub(crate) environments: Vec<MachineEnvironment>,
 }
 
 impl Document {
     /// The document with the shared workspaces of this home beside its own.
     pub(crate) fn beside(mut self, joined: Vec<Joined>) -> Self {
         for Joined { id, version, policy } in joined {
-            let SharedPolicy { name, projects, grants, allowlist, .. } = policy;
+            let SharedPolicy { name, projects, grants, allowlist, machines, .. } = policy;
             let workspace = Workspace { id, name };
             let known: Vec<Uuid> = projects.iter().map(|project| project.id).collect();
             // An id that the home has already stays the home's: what travels never takes over what is local.
@@ -35,7 +37,7 @@ impl Document {
             self.projects.extend(projects.into_iter().filter(|project| foreign.contains(&project.id)));
             let grants = grants.into_iter().filter(|grant| foreign.contains(&grant.project));
             self.grants.extend(grants.map(|grant| Grant { serial: version, ..grant }));
-            self.shared.push(Beside { workspace, version, projects: foreign, allowlist });
+            self.shared.push(Beside { workspace, version, projects: foreign, allowlist, environments: machines });
         }
         self
     }

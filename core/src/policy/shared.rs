@@ -138,7 +138,7 @@ impl SharedPolicy {
             projects: self.projects.iter().filter(|one| one.id == project).cloned().collect(),
             grants: self.grants.iter().filter(here).cloned().collect(),
             allowlist: self.allowlist.clone(),
-            machines: Vec::new(),
+            machines: vec![MachineEnvironment { project, environment: environment.clone() }],
             enrolments: Vec::new(),
         }
     }
@@ -158,6 +158,7 @@ impl SharedPolicy {
             let projects: Vec<_> = part.projects.into_iter().filter(new).collect();
             let new = |one: &Grant| whole.grants.iter().all(|other| other.id != one.id);
             let grants: Vec<_> = part.grants.into_iter().filter(new).collect();
+            whole.machines.extend(part.machines);
             whole.projects.extend(projects);
             whole.grants.extend(grants);
         }

@@ -160,6 +160,11 @@ class Search:
         self._needles.update((form, (name, kind)) for form, kind in found.items())
 
     @property
+    def by_needle(self) -> dict[bytes, tuple[str, str]]:
+        """Each needle, with the name of its canary and its form."""
+        return dict(self._needles)
+
+    @property
     def needles(self) -> list[bytes]:
         return list(self._needles)
 

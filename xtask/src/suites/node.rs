@@ -7,7 +7,7 @@ use crate::suites::{Suite, built, minutes};
 pub(super) const SUITE: Suite = Suite {
     name: "node",
     proves: "the npm package against a real home, broker and API: styles, streams, fetch, signals, workers",
-    budget: minutes(3),
+    budget: minutes(2),
     run,
 };
 

@@ -7,7 +7,7 @@ use crate::{install, workspace};
 pub(super) const SUITE: Suite = Suite {
     name: "server",
     proves: "one conformance suite on SQLite and PostgreSQL, killed at every write, two processes on one database, schemathesis",
-    budget: minutes(5),
+    budget: minutes(4),
     run,
 };
 
