@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agentsecrets import AgentSecrets, AsyncAgentSecrets
+from team import WORKSPACE, Team
 from vendors import store_keys
 from world import PROJECT, Upstream, World
 
@@ -74,3 +75,22 @@ async def aclient(world: World) -> AsyncIterator[AsyncAgentSecrets]:
 @pytest.fixture
 def home(world: World) -> Path:
     return world.home
+
+
+@pytest.fixture(scope="session")
+def team(tmp_path_factory: pytest.TempPathFactory, upstream: Upstream) -> Iterator[Team]:
+    made = Team(tmp_path_factory.mktemp, upstream)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def ann(team: Team) -> Iterator[AgentSecrets]:
+    with AgentSecrets(home=team.ann.home, workspace=WORKSPACE) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ben(team: Team) -> Iterator[AgentSecrets]:
+    with AgentSecrets(home=team.ben.home, workspace=WORKSPACE) as opened:
+        yield opened

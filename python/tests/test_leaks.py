@@ -109,11 +109,6 @@ def test_what_the_module_shows() -> None:
             assert not hasattr(kind, name), f"{kind} has {name}"
 
 
-def test_what_has_its_own_time_is_not_there_yet(broker: AgentSecrets) -> None:
-    for name in ("diff", "pull", "push"):
-        assert not hasattr(broker.secrets, name)
-
-
 def test_native_objects_are_sealed(broker: AgentSecrets) -> None:
     native: Any = broker._native
     assert not hasattr(native, "__dict__")

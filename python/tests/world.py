@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -139,14 +139,38 @@ class World:
             raise AssertionError(f"{arguments} ended with {done.returncode}: {done.stderr.decode()}")
         return done.stdout.decode()
 
-    def owner(self, *arguments: str, value: bytes = b"", last: tuple[str, ...] = ()) -> str:
-        reader, writer = os.pipe()
-        try:
-            os.write(writer, self._passphrase.encode() + b"\n")
+    def owner(
+        self,
+        *arguments: str,
+        value: bytes = b"",
+        last: tuple[str, ...] = (),
+        given: Mapping[str, str] | None = None,
+        told: str | None = None,
+    ) -> str:
+        """Run a command of the owner's, and return what it prints.
+
+        Args:
+            arguments: The command.
+            value: Its standard input.
+            last: The end of the command.
+            given: What else it reads, each by the option that names its descriptor.
+            told: The option of a descriptor that it writes a code to, which is returned instead.
+        """
+        readers: dict[str, int] = {}
+        for option, text in {"--passphrase-fd": self._passphrase + "\n", **(given or {})}.items():
+            readers[option], writer = os.pipe()
+            os.write(writer, text.encode())
             os.close(writer)
-            return self.run(*arguments, "--passphrase-fd", str(reader), *last, value=value, pass_fds=(reader,))
+        ear, mouth = os.pipe()
+        named = {**readers, **({} if told is None else {told: mouth})}
+        words = [word for option, number in named.items() for word in (option, str(number))]
+        try:
+            printed = self.run(*arguments, *words, *last, value=value, pass_fds=named.values())
         finally:
-            os.close(reader)
+            for descriptor in (mouth, *readers.values()):
+                os.close(descriptor)
+        with os.fdopen(ear) as code:
+            return printed if told is None else code.read().strip()
 
     def store(self, name: str, value: str | bytes | None = None, *grant: str, weak: bool = False) -> str:
         """Store a value, a canary unless said, and grant it."""

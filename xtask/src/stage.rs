@@ -38,6 +38,10 @@ impl Profile {
     pub(crate) fn upstream(self) -> PathBuf {
         self.folder().join("upstream")
     }
+
+    pub(crate) fn server(self) -> PathBuf {
+        self.folder().join("agentsecrets-server")
+    }
 }
 
 /// What is shipped, and the API it is tried against.

@@ -2,7 +2,7 @@
 //! values with the names of the core's types.
 
 use agentsecrets::logs::{LogsQuery, Outcome};
-use agentsecrets::{Error, ErrorCode, Label, Result, SecretName};
+use agentsecrets::{Error, ErrorCode, Isolation, Label, Result, SecretName};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -19,10 +19,26 @@ pub enum Ask {
     Grants(Option<String>),
     /// The origins of the workspace allowlist: a list of texts, or null where the workspace has none.
     Allowlist,
-    /// Where things stand: a `Status`.
+    /// Where things stand: a `Status`, and as `sync` the `SyncStatus` of a home that has a server.
     Status,
     /// The calls on record, newest first: a list of `Entry`.
     Logs(LogsFilter),
+    /// What is not the same here as with the members, of the environment or (`true`) of the workspace: a list of `DriftInfo`.
+    Diff(bool),
+    /// Takes in what the members have: a `PullReport`.
+    Pull,
+    /// Gives the members what is new, of these names or of all: a `PushReport`.
+    Push(Vec<String>),
+    /// The versions of a name: a list of `VersionInfo`.
+    History(String),
+    /// The workspaces of the home: a list of `WorkspaceInfo`.
+    Workspaces,
+    /// Makes a workspace the one in use: a `Chosen`.
+    UseWorkspace(String),
+    /// Who is in the workspace: a list of `MemberInfo`.
+    Members,
+    /// The membership chain: a list of `EntryInfo`.
+    WorkspaceLog,
 }
 
 /// Which calls are wanted; what is absent asks nothing.
@@ -53,19 +69,42 @@ impl Client {
         let core = self.core().await?;
         match ask {
             Ask::Secrets => plain(&core.secrets().await?),
-            Ask::Check(names) => {
-                let names = names.iter().map(|name| SecretName::parse(name)).collect::<Result<_>>()?;
-                plain(&core.check(names).await?)
-            }
+            Ask::Check(names) => plain(&core.check(parsed(&names)?).await?),
             Ask::Grants(name) => {
                 let name = name.as_deref().map(SecretName::parse).transpose()?;
                 plain(&core.grants(name).await?)
             }
             Ask::Allowlist => plain(&core.allowlist().await?),
-            Ask::Status => plain(&core.status().await?),
+            Ask::Status => status(core).await,
             Ask::Logs(filter) => plain(&core.logs(filter.query()?).await?),
+            Ask::Diff(whole) => plain(&core.diff(whole).await?),
+            // Without an act of the owner's: what needs one comes back by name.
+            Ask::Pull => plain(&core.pull(None).await?),
+            Ask::Push(names) => plain(&core.push(parsed(&names)?, None).await?),
+            Ask::History(name) => plain(&core.history(SecretName::parse(&name)?).await?),
+            Ask::Workspaces => plain(&core.workspaces().await?),
+            Ask::UseWorkspace(name) => plain(&core.use_workspace(Label::parse(&name)?).await?),
+            Ask::Members => plain(&core.members().await?),
+            Ask::WorkspaceLog => plain(&core.workspace_log().await?),
         }
     }
+}
+
+/// The status, and beside it how the home stands to its server. A shared socket tells of no server.
+async fn status(core: &agentsecrets::Client) -> Result<Value> {
+    let mut answer = plain(&core.status().await?)?;
+    let sync = match core.isolation() {
+        Isolation::BrokerShared | Isolation::BrokerSystem => None,
+        _ => core.sync_status().await?,
+    };
+    if let (Some(answer), Some(sync)) = (answer.as_object_mut(), sync) {
+        answer.insert("sync".to_owned(), plain(&sync)?);
+    }
+    Ok(answer)
+}
+
+fn parsed(names: &[String]) -> Result<Vec<SecretName>> {
+    names.iter().map(|name| SecretName::parse(name)).collect()
 }
 
 impl LogsFilter {

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use agentsecrets::response::{Buffered, Response};
-use agentsecrets::{AgentToken, Call, Error, ErrorCode, Isolation, Result};
+use agentsecrets::{AgentToken, Call, Error, ErrorCode, Isolation, Label, Result};
 use bytes::Bytes;
 
 use crate::fork::ProcessBound;
@@ -19,6 +19,8 @@ use crate::fork::ProcessBound;
 pub struct Options {
     /// The home's folder.
     pub home: Option<PathBuf>,
+    /// A workspace of the home.
+    pub workspace: Option<String>,
     /// A project linked in the home.
     pub project: Option<String>,
     /// An environment of the project.
@@ -52,9 +54,24 @@ impl Client {
     /// Those of the core's `ClientBuilder::open`.
     pub async fn open(options: Options) -> Result<Self> {
         let client = build(&options).await?;
+        Ok(Self::of(options, client))
+    }
+
+    /// The same client in another workspace, over the same connections; its project is `project`, else one that is there.
+    ///
+    /// # Errors
+    /// `invalid_call` for a text that is no name; in a forked child, those of opening the client anew.
+    pub async fn in_workspace(&self, workspace: String, project: Option<String>) -> Result<Self> {
+        let label = Label::parse(&workspace)?;
+        let inside = project.as_deref().map(Label::parse).transpose()?;
+        let client = self.core().await?.in_workspace(label, inside);
+        Ok(Self::of(Options { workspace: Some(workspace), project, ..self.options.clone() }, client))
+    }
+
+    fn of(options: Options, client: agentsecrets::Client) -> Self {
         let isolation = client.isolation().as_str();
         let opened = Box::into_raw(Box::new(ProcessBound::new(client)));
-        Ok(Self { options, isolation, opened: AtomicPtr::new(opened) })
+        Self { options, isolation, opened: AtomicPtr::new(opened) }
     }
 
     /// The core's client of this process.
@@ -128,6 +145,9 @@ async fn build(options: &Options) -> Result<agentsecrets::Client> {
     let mut builder = agentsecrets::Client::builder();
     if let Some(home) = options.home {
         builder = builder.home(home);
+    }
+    if let Some(workspace) = options.workspace {
+        builder = builder.workspace(workspace);
     }
     if let Some(project) = options.project {
         builder = builder.project(project);

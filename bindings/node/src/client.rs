@@ -22,6 +22,8 @@ use crate::stream::BodyStream;
 pub struct ClientOptions {
     /// The home's folder.
     pub home: Option<String>,
+    /// A workspace of the home.
+    pub workspace: Option<String>,
     /// A project linked in the home.
     pub project: Option<String>,
     /// An environment of the project.
@@ -64,6 +66,7 @@ pub fn open_client(mailbox: &Mailbox, options: ClientOptions) -> Either<NativeCl
         let timeout = options.timeout.map(milliseconds).transpose()?;
         let client = wait_for(Client::open(Options {
             home: options.home.map(PathBuf::from),
+            workspace: options.workspace,
             project: options.project,
             environment: options.environment,
             broker: options.broker,
@@ -73,9 +76,12 @@ pub fn open_client(mailbox: &Mailbox, options: ClientOptions) -> Either<NativeCl
             timeout,
             executable: options.executable.map(PathBuf::from),
         }))?;
-        let isolation = client.isolation();
-        Ok(NativeClient { client: Some(Arc::new(client)), mailbox: mailbox.shared(), isolation })
+        Ok(NativeClient::of(client, mailbox.shared()))
     });
+    either(opened)
+}
+
+fn either(opened: Result<NativeClient>) -> Either<NativeClient, Refusal> {
     match opened {
         Ok(client) => Either::A(client),
         Err(error) => Either::B(Refusal::from(&error)),
@@ -97,6 +103,15 @@ impl NativeClient {
     #[napi(getter)]
     pub fn isolation(&self) -> &str {
         self.isolation
+    }
+
+    /// The same client in another workspace, over the same connections.
+    #[napi]
+    pub fn in_workspace(&self, workspace: String, project: Option<String>) -> Either<NativeClient, Refusal> {
+        either(guard(|| {
+            let inside = wait_for(self.opened()?.in_workspace(workspace, project))?;
+            Ok(Self::of(inside, Arc::clone(&self.mailbox)))
+        }))
     }
 
     /// Sends a call; its whole response is delivered.
@@ -122,7 +137,7 @@ impl NativeClient {
         }))
     }
 
-    /// Asks; the answer is delivered. `names` are those of `check`, or the one of `grants`.
+    /// Asks; the answer is delivered. `names` are those of `check` and `push`, or the one that is asked about.
     #[napi]
     pub fn ask(&self, id: u32, what: String, names: Option<Vec<String>>, logs: Option<LogsOptions>) -> Option<Refusal> {
         refused(guard(|| {
@@ -147,6 +162,11 @@ impl NativeClient {
         self.client = None;
     }
 
+    fn of(client: Client, mailbox: Arc<Shared>) -> Self {
+        let isolation = client.isolation();
+        Self { client: Some(Arc::new(client)), mailbox, isolation }
+    }
+
     fn opened(&self) -> Result<Arc<Client>> {
         self.client.clone().ok_or_else(|| Error::new(ErrorCode::InvalidCall, "the client is closed"))
     }
@@ -157,6 +177,9 @@ impl NativeClient {
 }
 
 fn question(what: &str, names: Vec<String>, logs: Option<LogsOptions>) -> Result<Ask> {
+    let one = |names: Vec<String>| {
+        names.into_iter().next().ok_or_else(|| Error::new(ErrorCode::InvalidCall, "a name is missing"))
+    };
     Ok(match what {
         "secrets" => Ask::Secrets,
         "check" => Ask::Check(names),
@@ -167,6 +190,15 @@ fn question(what: &str, names: Vec<String>, logs: Option<LogsOptions>) -> Result
             let (last, outcome) = logs.map_or((None, None), |logs| (logs.last, logs.outcome));
             Ask::Logs(LogsFilter { last: last.map(|last| last as usize), outcome, ..LogsFilter::default() })
         }
+        "diff" => Ask::Diff(false),
+        "diff_whole" => Ask::Diff(true),
+        "pull" => Ask::Pull,
+        "push" => Ask::Push(names),
+        "history" => Ask::History(one(names)?),
+        "workspaces" => Ask::Workspaces,
+        "use_workspace" => Ask::UseWorkspace(one(names)?),
+        "members" => Ask::Members,
+        "workspace_log" => Ask::WorkspaceLog,
         _ => return Err(Error::new(ErrorCode::Internal, "the question is unknown")),
     })
 }

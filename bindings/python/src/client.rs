@@ -22,11 +22,12 @@ pub(crate) struct Client {
 #[pymethods]
 impl Client {
     #[new]
-    #[pyo3(signature = (home, project, environment, agent_token, broker, isolation, unlock, timeout, executable))]
+    #[pyo3(signature = (home, workspace, project, environment, agent_token, broker, isolation, unlock, timeout, executable))]
     #[allow(clippy::too_many_arguments)] // Python passes them by position, once.
     fn new(
         py: Python<'_>,
         home: Option<PathBuf>,
+        workspace: Option<String>,
         project: Option<String>,
         environment: Option<String>,
         agent_token: Option<String>,
@@ -38,8 +39,18 @@ impl Client {
     ) -> PyResult<Self> {
         let timeout = timeout.map(parse_timeout).transpose().map_err(|error| raise(py, &error))?;
         let agent_token = agent_token.map(Into::into);
-        let options =
-            Options { home, project, environment, isolation, broker, agent_token, unlock, timeout, executable };
+        let options = Options {
+            home,
+            workspace,
+            project,
+            environment,
+            isolation,
+            broker,
+            agent_token,
+            unlock,
+            timeout,
+            executable,
+        };
         let opened = wait(py, &mut Sources::default(), bridge::Client::open(options))?;
         Ok(Self { inner: Arc::new(opened) })
     }
@@ -48,6 +59,12 @@ impl Client {
     #[getter]
     fn isolation(&self) -> &'static str {
         self.inner.isolation()
+    }
+
+    /// The same client in another workspace, over the same connections.
+    fn in_workspace(&self, py: Python<'_>, workspace: String, project: Option<String>) -> PyResult<Self> {
+        let inside = wait(py, &mut Sources::default(), self.inner.in_workspace(workspace, project))?;
+        Ok(Self { inner: Arc::new(inside) })
     }
 
     /// Sends a call and waits for the whole answer. `iterators` make the pieces of the streamed parts of its body.
@@ -129,5 +146,45 @@ impl Ask {
         call: Option<String>,
     ) -> Self {
         Self(bridge::Ask::Logs(LogsFilter { last, outcome, secret, project, environment, since_ms, call }))
+    }
+
+    #[staticmethod]
+    fn diff(whole: bool) -> Self {
+        Self(bridge::Ask::Diff(whole))
+    }
+
+    #[staticmethod]
+    fn pull() -> Self {
+        Self(bridge::Ask::Pull)
+    }
+
+    #[staticmethod]
+    fn push(names: Vec<String>) -> Self {
+        Self(bridge::Ask::Push(names))
+    }
+
+    #[staticmethod]
+    fn history(name: String) -> Self {
+        Self(bridge::Ask::History(name))
+    }
+
+    #[staticmethod]
+    fn workspaces() -> Self {
+        Self(bridge::Ask::Workspaces)
+    }
+
+    #[staticmethod]
+    fn use_workspace(name: String) -> Self {
+        Self(bridge::Ask::UseWorkspace(name))
+    }
+
+    #[staticmethod]
+    fn members() -> Self {
+        Self(bridge::Ask::Members)
+    }
+
+    #[staticmethod]
+    fn workspace_log() -> Self {
+        Self(bridge::Ask::WorkspaceLog)
     }
 }

@@ -60,12 +60,23 @@ impl Client {
         inner.selection.agent_token = Some(token.into());
         Self { inner: Arc::new(inner) }
     }
+
+    /// The same client in another workspace of this home, over the same connections. A project is one workspace's alone,
+    /// so this client's is left behind: the new one means `project`, else what the workspace has for this directory.
+    #[must_use]
+    pub fn in_workspace(&self, workspace: Label, project: Option<Label>) -> Self {
+        let mut inner = Inner::clone(&self.inner);
+        inner.selection.workspace = Some(workspace);
+        inner.selection.project = project;
+        Self { inner: Arc::new(inner) }
+    }
 }
 
 /// The choices of a [`Client`]. What is not said comes from the environment variables and the project file.
 #[derive(Clone, Debug, Default)]
 pub struct ClientBuilder {
     home: Option<PathBuf>,
+    workspace: Option<String>,
     project: Option<String>,
     environment: Option<String>,
     isolation: Option<Isolation>,
@@ -81,6 +92,13 @@ impl ClientBuilder {
     #[must_use]
     pub fn home(mut self, home: impl AsRef<Path>) -> Self {
         self.home = Some(home.as_ref().to_owned());
+        self
+    }
+
+    /// A workspace of this home; the one that was chosen last unless said.
+    #[must_use]
+    pub fn workspace(mut self, workspace: impl Into<String>) -> Self {
+        self.workspace = Some(workspace.into());
         self
     }
 
@@ -167,6 +185,7 @@ impl ClientBuilder {
         let label = |text: &Option<String>| text.as_deref().map(Label::parse).transpose();
         let process = Selection::from_process()?;
         Ok(Selection {
+            workspace: label(&self.workspace)?.or(process.workspace),
             project: label(&self.project)?.or(process.project),
             environment: label(&self.environment)?.or(process.environment),
             agent_token: self.agent_token.clone().or(process.agent_token),

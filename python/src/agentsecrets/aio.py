@@ -5,7 +5,7 @@ from __future__ import annotations
 from . import _native
 from ._request import prepare
 from ._response import AsyncStreamResponse, Response
-from .client import Base, listed, question, since_ms
+from .client import Base, question, since_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from ._request import Prepared
     from ._response import RawStream
-    from .client import AllChecked, Outcome
-    from .types import CallOptions, GrantInfo, LogEntry, SecretInfo, Status
+    from ._secrets import AsyncAllowlist, AsyncSecrets
+    from ._workspaces import AsyncWorkspaces
+    from .client import Outcome
+    from .types import CallOptions, GrantInfo, LogEntry, Status
 
     _T = TypeVar("_T")
     Start = Callable[[_native.Completions, asyncio.Future[Any]], int]
@@ -82,21 +84,32 @@ class AsyncAgentSecrets(Base):
     @property
     def secrets(self) -> AsyncSecrets:
         """The names of the environment in use."""
+        from ._secrets import AsyncSecrets
+
         return AsyncSecrets(self._ask)
+
+    @property
+    def workspaces(self) -> AsyncWorkspaces:
+        """The workspaces of this home, and who is in the one in use."""
+        from ._workspaces import AsyncWorkspaces
+
+        return AsyncWorkspaces(self._ask)
 
     @property
     def allowlist(self) -> AsyncAllowlist:
         """The origins of the workspace."""
+        from ._secrets import AsyncAllowlist
+
         return AsyncAllowlist(self._ask)
 
     async def grants(self, name: str | None = None) -> list[GrantInfo]:
         """Return the grants of the project in use, or those of one name."""
-        from .types import GrantInfo
+        from .types import GrantInfo, listed
 
         return listed(GrantInfo, await self._ask("grants", name))
 
     async def status(self) -> Status:
-        """Return where things stand: home, store, project, and whether anything is wrong."""
+        """Return where things stand: home, store, project, server, and whether anything is wrong."""
         from .types import Status, told
 
         return told(Status, await self._ask("status"))
@@ -113,7 +126,7 @@ class AsyncAgentSecrets(Base):
         call: str | None = None,
     ) -> list[LogEntry]:
         """Return the calls on record, newest first. The arguments are those of the other client."""
-        from .types import LogEntry
+        from .types import LogEntry, listed
 
         asked = since_ms(last, since)
         return listed(LogEntry, await self._ask("logs", last, outcome, secret, project, environment, asked, call))
@@ -166,42 +179,3 @@ class AsyncStreaming:
     ) -> None:
         if self._response is not None:
             await self._response.aclose()
-
-
-class AsyncSecrets:
-    """The names of the environment in use. There is no way to a value."""
-
-    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
-        self._ask = ask
-
-    async def list(self) -> list[SecretInfo]:
-        """Return every secret's name, history and destinations.
-
-        Raises:
-            StoreLocked: The use key is not open.
-        """
-        from .types import SecretInfo
-
-        return listed(SecretInfo, await self._ask("secrets"))
-
-    async def check(self, *names: str) -> AllChecked:
-        """Return, for each name, whether it is there and whether any destination is granted.
-
-        Raises:
-            InvalidCall: One of them is no name.
-        """
-        from .types import Checked
-
-        return listed(Checked, await self._ask("check", [str(name) for name in names]))
-
-
-class AsyncAllowlist:
-    """The origins that the workspace lets its projects call."""
-
-    def __init__(self, ask: Callable[..., Awaitable[Any]]) -> None:
-        self._ask = ask
-
-    async def list(self) -> list[str]:
-        """Return the origins; none where the workspace has no allowlist, which then binds nobody."""
-        origins: list[str] | None = await self._ask("allowlist")
-        return origins or []

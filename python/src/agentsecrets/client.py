@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from types import TracebackType
-    from typing import Any, Literal, TypeVar
+    from typing import Any, Literal
 
     from typing_extensions import Self, Unpack
 
     from ._process import Process, Stream
     from ._response import RawStream
-    from .types import CallOptions, Checked, GrantInfo, LogEntry, Secret, SecretInfo, Status
+    from ._secrets import Allowlist, Secrets
+    from ._workspaces import Workspaces
+    from .types import CallOptions, GrantInfo, LogEntry, Secret, Status
 
-    _T = TypeVar("_T")
-    AllChecked = list[Checked]  # In a class with a method `list` the name means the method.
     Outcome = Literal["ok", "denied", "failed", "cancelled"]
 
 
@@ -32,6 +32,7 @@ class Base:
     def __init__(
         self,
         *,
+        workspace: str | None = None,
         project: str | None = None,
         environment: str | None = None,
         agent_token: str | None = None,
@@ -43,6 +44,7 @@ class Base:
     ) -> None:
         self._native: _native.Client | None = _native.Client(
             None if home is None else os.fspath(home),
+            workspace,
             project,
             environment,
             agent_token,
@@ -59,6 +61,24 @@ class Base:
         """How far the values are: ``broker``, ``broker-shared``, ``broker-system`` or ``in-process``."""
         return self._isolation
 
+    def workspace(self, name: str, *, project: str | None = None) -> Self:
+        """Return the same client in another workspace of this home, over the same connections.
+
+        A project is one workspace's alone, so this client's is left behind. Whether the workspace is
+        there is said by what the new client is asked.
+
+        Args:
+            name: The workspace.
+            project: A project of it; the one that it has for this directory unless said.
+
+        Raises:
+            InvalidCall: One of them is no name.
+        """
+        inside = object.__new__(type(self))
+        inside.__dict__.update(self.__dict__)
+        inside._native = self._client().in_workspace(str(name), project)
+        return inside
+
     def _client(self) -> _native.Client:
         native = self._native
         return invalid("the client is closed") if native is None else native
@@ -74,6 +94,7 @@ class AgentSecrets(Base):
     and the project file.
 
     Args:
+        workspace: A workspace of this home; the one that was chosen last unless said.
         project: A project linked in this home.
         environment: An environment of the project.
         agent_token: What an agent shows to say who it is; ``AGENTSECRETS_AGENT_TOKEN`` unless said. Shown nowhere.
@@ -176,21 +197,32 @@ class AgentSecrets(Base):
     @property
     def secrets(self) -> Secrets:
         """The names of the environment in use."""
+        from ._secrets import Secrets
+
         return Secrets(self._ask)
+
+    @property
+    def workspaces(self) -> Workspaces:
+        """The workspaces of this home, and who is in the one in use."""
+        from ._workspaces import Workspaces
+
+        return Workspaces(self._ask)
 
     @property
     def allowlist(self) -> Allowlist:
         """The origins of the workspace."""
+        from ._secrets import Allowlist
+
         return Allowlist(self._ask)
 
     def grants(self, name: str | None = None) -> list[GrantInfo]:
         """Return the grants of the project in use, or those of one name."""
-        from .types import GrantInfo
+        from .types import GrantInfo, listed
 
         return listed(GrantInfo, self._ask("grants", name))
 
     def status(self) -> Status:
-        """Return where things stand: home, store, project, and whether anything is wrong."""
+        """Return where things stand: home, store, project, server, and whether anything is wrong."""
         from .types import Status, told
 
         return told(Status, self._ask("status"))
@@ -220,7 +252,7 @@ class AgentSecrets(Base):
         Raises:
             AuditUnavailable: The log cannot be read.
         """
-        from .types import LogEntry
+        from .types import LogEntry, listed
 
         asked = since_ms(last, since)
         return listed(LogEntry, self._ask("logs", last, outcome, secret, project, environment, asked, call))
@@ -242,13 +274,6 @@ def since_ms(last: int | None, since: datetime | None) -> int | None:
     return None if since is None else int(since.timestamp() * 1000)
 
 
-def listed(kind: type[_T], said: list[object]) -> list[_T]:
-    """Make a list of one of the types."""
-    from .types import told
-
-    return [told(kind, item) for item in said]
-
-
 class Streaming:
     """A call to be streamed; ``with`` sends it."""
 
@@ -268,42 +293,3 @@ class Streaming:
     ) -> None:
         if self._response is not None:
             self._response.close()
-
-
-class Secrets:
-    """The names of the environment in use. There is no way to a value."""
-
-    def __init__(self, ask: Callable[..., Any]) -> None:
-        self._ask = ask
-
-    def list(self) -> list[SecretInfo]:
-        """Return every secret's name, history and destinations.
-
-        Raises:
-            StoreLocked: The use key is not open.
-        """
-        from .types import SecretInfo
-
-        return listed(SecretInfo, self._ask("secrets"))
-
-    def check(self, *names: str) -> AllChecked:
-        """Return, for each name, whether it is there and whether any destination is granted.
-
-        Raises:
-            InvalidCall: One of them is no name.
-        """
-        from .types import Checked
-
-        return listed(Checked, self._ask("check", [str(name) for name in names]))
-
-
-class Allowlist:
-    """The origins that the workspace lets its projects call."""
-
-    def __init__(self, ask: Callable[..., Any]) -> None:
-        self._ask = ask
-
-    def list(self) -> list[str]:
-        """Return the origins; none where the workspace has no allowlist, which then binds nobody."""
-        origins: list[str] | None = self._ask("allowlist")
-        return origins or []

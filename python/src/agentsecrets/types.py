@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import datetime
-from typing import IO, Any, TypedDict, TypeVar
+from typing import IO, Any, TypedDict, TypeVar, cast
 
 from ._ref import SecretRef
+from ._sharing import ChainEntry as ChainEntry
+from ._sharing import Chosen as Chosen
+from ._sharing import DriftInfo as DriftInfo
+from ._sharing import MemberInfo as MemberInfo
+from ._sharing import PullReport as PullReport
+from ._sharing import PushReport as PushReport
+from ._sharing import ShareInfo as ShareInfo
+from ._sharing import SyncStatus as SyncStatus
+from ._sharing import VersionInfo as VersionInfo
+from ._sharing import WorkspaceInfo as WorkspaceInfo
 
 Secret = str | SecretRef
 """A secret's name."""
@@ -97,16 +107,38 @@ def told(kind: type[_T], said: object) -> _T:
         raise TypeError(f"{kind.__name__} was not told")
     values: dict[str, Any] = {}
     for field in fields(kind):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportUnknownVariableType]
-        value: Any = said.get(field.name)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-        if field.name in _TIMES:
-            value = parse_time(value)  # pyright: ignore[reportUnknownArgumentType]
-        elif isinstance(value, list):
-            value = tuple(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        values[field.name] = value
+        if field.name in said or field.default is MISSING:
+            values[field.name] = _value(field.name, said.get(field.name))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
     return kind(**values)
 
 
-_TIMES = frozenset({"created", "updated", "expires", "time", "began", "ended"})
+def listed(kind: type[_T], said: list[object]) -> list[_T]:
+    """Make a list of one of the types."""
+    return [told(kind, item) for item in said]
+
+
+def _value(name: str, said: Any) -> Any:
+    kind = _KINDS.get(name)
+    if name in _TIMES:
+        return parse_time(said)
+    if isinstance(said, list):
+        items = cast("list[object]", said)
+        return tuple(items if kind is None else listed(kind, items))
+    if kind is not None and isinstance(said, dict):
+        return told(kind, cast("object", said))
+    return said
+
+
+_TIMES = frozenset({"created", "updated", "expires", "time", "began", "ended", "asked", "heard"})
+_KINDS: dict[str, type[object]] = {
+    "sync": SyncStatus,
+    "shares": ShareInfo,
+    "pulled": DriftInfo,
+    "pushed": DriftInfo,
+    "unpushed": DriftInfo,
+    "conflicts": DriftInfo,
+    "needs_owner": DriftInfo,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +233,10 @@ class Status:
     problem: Mapping[str, str | None] | None
     """``code``, ``message`` and ``hint``, where selection or policy is not usable."""
     audit_records: int | None
+    shares: tuple[ShareInfo, ...] = ()
+    """The sockets that the owner shares with others than this user."""
+    sync: SyncStatus | None = None
+    """How the home stands to its server; ``None`` where it never logged in, and at a shared socket."""
 
 
 @dataclass(frozen=True, slots=True)

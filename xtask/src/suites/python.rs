@@ -23,6 +23,7 @@ fn run(run: &Run) -> Result<String, Stop> {
         .dir(folder())
         .env("AGENTSECRETS_TEST_EXECUTABLE", Profile::Debug.executable())
         .env("AGENTSECRETS_TEST_UPSTREAM", Profile::Debug.upstream())
+        .env("AGENTSECRETS_TEST_SERVER", Profile::Debug.server())
         .run()?;
     match passed(&run.logged()) {
         0 => Err(Stop::Failed("not one test ran".to_owned())),

@@ -31,7 +31,7 @@ from ..types import CallOptions
 from .leaks import assert_no_leak, find_leaks
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from .._response import RawStream
 
@@ -60,6 +60,12 @@ class RecordedCall:
 
 _KEYWORDS = frozenset(CallOptions.__optional_keys__)
 _EPOCH = "1970-01-01T00:00:00Z"
+_NOTHING: dict[str, dict[str, object]] = {
+    "pull": {"pulled": [], "conflicts": [], "unpushed": []},
+    "push": {"pushed": [], "conflicts": [], "needs_owner": []},
+    "use_workspace": {},
+}
+"""What is told by name where it is no empty list: a mock has nothing to share."""
 
 
 class CannedAnswer:
@@ -142,6 +148,10 @@ class _Script:
         """Refuse calls of a URL with an error, as in ``fail(DestinationNotAllowed("no"))``."""
         self._rules.append((url, method, error))
 
+    def workspace(self, name: str, *, project: str | None = None) -> Self:  # noqa: ARG002  # A mock has but one.
+        """Return the mock: it is in every workspace."""
+        return self
+
     def _client(self) -> NoReturn:
         from ..errors import NeedsBroker
 
@@ -165,7 +175,7 @@ class _Script:
                 "owner": False,
                 "secrets": len(self._names),
             }
-        return []
+        return _NOTHING.get(what, [])
 
     def _record(self, url: str, method: str, options: CallOptions) -> tuple[Prepared, RecordedCall]:
         if self._closed:

@@ -27,6 +27,7 @@ TRANSIENT = (UpstreamUnreachable, BrokerUnavailable, Timeout, Cancelled, Undecod
 class ClientOptions(TypedDict, total=False):
     """What may be said instead of a client; ``AgentSecrets`` tells what each is."""
 
+    workspace: str | None
     project: str | None
     environment: str | None
     isolation: Literal["broker", "in-process"] | None
