@@ -5,6 +5,7 @@ import { Child, specOf } from "./child.js";
 import { InvalidCall, UpstreamUnreachable } from "./errors.js";
 import { callOf, webResponse } from "./fetch.js";
 import { mailbox, run } from "./mailbox.js";
+import { Allowlist, Secrets, Workspaces, type Ask } from "./names.js";
 import {
   errorOf, isRefusal, native, ownExecutable,
   type ClientOptions, type Completion, type NativeClient, type Question, type Refusal, type Tail,
@@ -15,46 +16,18 @@ import { CallResponse } from "./response.js";
 import { NativeChunks, StreamedResponse } from "./stream.js";
 import { told } from "./told.js";
 import type {
-  AgentSecretsOptions, CallOptions, Checked, FetchOptions, GrantInfo, Isolation, LogEntry, Outcome, SecretInfo, SpawnOptions, Status,
+  AgentSecretsOptions, CallOptions, FetchOptions, GrantInfo, Isolation, LogEntry, Outcome, SpawnOptions, Status,
 } from "./types.js";
 
 /** Fetch, "redirect status". */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 
-type Ask = (what: Question, names?: string[], logs?: { last?: number; outcome?: string }) => Promise<unknown>;
+/** A native client that is open already. */
+class Opened {
+  readonly native: NativeClient;
 
-/** The names of the environment in use. There is no way to a value. */
-export class Secrets {
-  readonly #ask: Ask;
-
-  /** @internal */
-  constructor(ask: Ask) {
-    this.#ask = ask;
-  }
-
-  /** Every secret's name, history and destinations. */
-  async list(): Promise<SecretInfo[]> {
-    return told(await this.#ask("secrets"));
-  }
-
-  /** For each name, whether it is there and whether any destination is granted. */
-  async check(...names: string[]): Promise<Checked[]> {
-    return told(await this.#ask("check", names.map(String)));
-  }
-}
-
-/** The origins that the workspace lets its projects call. */
-export class Allowlist {
-  readonly #ask: Ask;
-
-  /** @internal */
-  constructor(ask: Ask) {
-    this.#ask = ask;
-  }
-
-  /** The origins; none where the workspace has no allowlist, which then binds nobody. */
-  async list(): Promise<string[]> {
-    return ((await this.#ask("allowlist")) as string[] | null) ?? [];
+  constructor(opened: NativeClient) {
+    this.native = opened;
   }
 }
 
@@ -64,19 +37,22 @@ export class AgentSecrets {
   readonly secrets: Secrets;
   /** The origins of the workspace. */
   readonly allowlist: Allowlist;
+  /** The workspaces of this home, and who is in the one in use. */
+  readonly workspaces: Workspaces;
   readonly #native: NativeClient;
   readonly #isolation: Isolation;
   #closed = false;
 
   /** @throws {AgentSecretsError} There is no home, or a choice, a variable or the project file is not usable. */
   constructor(options: AgentSecretsOptions = {}) {
-    const opened = native.openClient(mailbox, choices(options));
+    const opened = options instanceof Opened ? options.native : native.openClient(mailbox, choices(options));
     if (isRefusal(opened)) throw errorOf(opened);
     this.#native = opened;
     this.#isolation = opened.isolation as Isolation;
     const ask: Ask = (what, names, logs) => this.#ask(what, names, logs);
     this.secrets = new Secrets(ask);
     this.allowlist = new Allowlist(ask);
+    this.workspaces = new Workspaces(ask);
   }
 
   /** How far the values are from this process. */
@@ -126,12 +102,26 @@ export class AgentSecrets {
     return new Child((await run((id) => this.#native.spawn(id, spec))).child!);
   }
 
+  /**
+   * The same client in another workspace of this home, over the same connections. A project is one workspace's alone, so
+   * this client's is left behind: the new one means `project`, else what the workspace has for this directory. Whether
+   * the workspace is there is said by what the new client is asked.
+   *
+   * @throws {InvalidCall} One of them is no name.
+   */
+  workspace(name: string, options: { project?: string | undefined } = {}): AgentSecrets {
+    this.#check();
+    const inside = this.#native.inWorkspace(String(name), options.project);
+    if (isRefusal(inside)) throw errorOf(inside);
+    return new AgentSecrets(new Opened(inside) as AgentSecretsOptions);
+  }
+
   /** The grants of the project in use, or those of one name. */
   async grants(name?: string): Promise<GrantInfo[]> {
     return told(await this.#ask("grants", name === undefined ? [] : [String(name)]));
   }
 
-  /** Where things stand: home, store, project, and whether anything is wrong. */
+  /** Where things stand: home, store, project, server, and whether anything is wrong. */
   async status(): Promise<Status> {
     return told(await this.#ask("status"));
   }
@@ -197,8 +187,8 @@ export class AgentSecrets {
 }
 
 function choices(options: AgentSecretsOptions): ClientOptions {
-  const { project, environment, agentToken, broker, isolation, unlock, home, timeout } = options;
-  const chosen: ClientOptions = { project, environment, agentToken, broker, isolation, unlock, home, timeout };
+  const { workspace, project, environment, agentToken, broker, isolation, unlock, home, timeout } = options;
+  const chosen: ClientOptions = { workspace, project, environment, agentToken, broker, isolation, unlock, home, timeout };
   for (const [name, value] of Object.entries(chosen)) {
     const wanted = name === "timeout" ? "number" : "string";
     if (value !== undefined && typeof value !== wanted) throw new InvalidCall(`${name} is a ${wanted}`);

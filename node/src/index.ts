@@ -5,8 +5,9 @@
  */
 
 export { Child, type ChildExit } from "./child.js";
-export { AgentSecrets, Allowlist, Secrets } from "./client.js";
+export { AgentSecrets } from "./client.js";
 export * from "./errors.js";
+export { Allowlist, Secrets, Workspaces } from "./names.js";
 export { CallResponse } from "./response.js";
 export { SecretRef } from "./secretRef.js";
 export { StreamedResponse } from "./stream.js";

@@ -113,6 +113,7 @@ export interface BodyFeed {
 export interface ClientOptions {
   home?: string | undefined;
   broker?: string | undefined;
+  workspace?: string | undefined;
   project?: string | undefined;
   environment?: string | undefined;
   agentToken?: string | undefined;
@@ -122,10 +123,13 @@ export interface ClientOptions {
   executable?: string | undefined;
 }
 
-export type Question = "secrets" | "check" | "grants" | "allowlist" | "status" | "logs";
+export type Question =
+  | "secrets" | "check" | "grants" | "allowlist" | "status" | "logs"
+  | "diff" | "diff_whole" | "pull" | "push" | "history" | "workspaces" | "use_workspace" | "members" | "workspace_log";
 
 export interface NativeClient {
   readonly isolation: string;
+  inWorkspace(workspace: string, project?: string): NativeClient | Refusal;
   call(id: number, call: CallSpec, bytes?: Uint8Array): Refusal | null;
   stream(id: number, call: CallSpec, bytes?: Uint8Array): Refusal | null;
   ask(id: number, what: Question, names?: string[], logs?: { last?: number; outcome?: string }): Refusal | null;

@@ -23,10 +23,15 @@ import { errorOf, native, type Head, type Tail } from "./native.js";
 import { prepare } from "./request.js";
 import { CallResponse } from "./response.js";
 import { StreamedResponse, type Chunks } from "./stream.js";
-import type { CallOptions, Checked, FetchOptions, GrantInfo, LogEntry, SecretInfo, SpawnOptions, Status } from "./types.js";
+import type {
+  CallOptions, ChainEntry, Checked, Chosen, DriftInfo, FetchOptions, GrantInfo, LogEntry, MemberInfo, PullReport, PushReport,
+  SecretInfo, SpawnOptions, Status, VersionInfo, WorkspaceInfo,
+} from "./types.js";
 
 /** A client's public face, whatever is behind it. */
-export type AgentSecretsLike = { [Name in keyof AgentSecrets]: Face<AgentSecrets[Name]> };
+export type AgentSecretsLike = { [Name in keyof Omit<AgentSecrets, "workspace">]: Face<AgentSecrets[Name]> } & {
+  workspace(...said: Parameters<AgentSecrets["workspace"]>): AgentSecretsLike;
+};
 type Face<T> = T extends (...args: never[]) => unknown ? T : T extends object ? { [Name in keyof T]: T[Name] } : T | "mock";
 
 /** A call as the code under test made it. */
@@ -58,6 +63,14 @@ export interface Told {
   grants?: GrantInfo[];
   logs?: LogEntry[];
   allowlist?: string[];
+  diff?: DriftInfo[];
+  pull?: PullReport;
+  push?: PushReport;
+  history?: VersionInfo[];
+  workspaces?: WorkspaceInfo[];
+  chosen?: Chosen;
+  members?: MemberInfo[];
+  chain?: ChainEntry[];
 }
 
 interface Rule {
@@ -79,6 +92,17 @@ export class MockAgentSecrets implements AgentSecretsLike {
     list: async (): Promise<SecretInfo[]> => this.#answer("secrets", []),
     check: async (...names: string[]): Promise<Checked[]> =>
       this.#answer("check", names.map((name) => ({ name, present: true, granted: true }))),
+    diff: async (): Promise<DriftInfo[]> => this.#answer("diff", []),
+    pull: async (): Promise<PullReport> => this.#answer("pull", { pulled: [], conflicts: [], unpushed: [] }),
+    push: async (): Promise<PushReport> => this.#answer("push", { pushed: [], conflicts: [], needsOwner: [] }),
+    history: async (): Promise<VersionInfo[]> => this.#answer("history", []),
+  };
+
+  readonly workspaces = {
+    list: async (): Promise<WorkspaceInfo[]> => this.#answer("workspaces", []),
+    use: async (): Promise<Chosen> => this.#answer("chosen", {}),
+    members: async (): Promise<MemberInfo[]> => this.#answer("members", []),
+    log: async (): Promise<ChainEntry[]> => this.#answer("chain", []),
   };
 
   readonly allowlist = {
@@ -95,7 +119,7 @@ export class MockAgentSecrets implements AgentSecretsLike {
     this.#rules.push({ url: matcher(url), method, said: error });
   }
 
-  /** Says what `status`, `secrets`, `check`, `grants`, `logs` or `allowlist` answer. */
+  /** Says what the questions answer. */
   tell(told: Told): void {
     Object.assign(this.#told, told);
   }
@@ -116,6 +140,11 @@ export class MockAgentSecrets implements AgentSecretsLike {
     const { head, chunks, redacted } = await this.#send(url, options);
     return webResponse(head, new CannedChunks(chunks, redacted));
   };
+
+  /** The mock itself: it is in every workspace. */
+  workspace(_name: string, _options?: { project?: string | undefined }): this {
+    return this;
+  }
 
   /** A mock starts no child. */
   async spawn(_argv: readonly string[], _options?: SpawnOptions): Promise<Child> {

@@ -1,6 +1,6 @@
 // What the core tells, with the names and times of this language.
 
-const TIMES: ReadonlySet<string> = new Set(["created", "updated", "expires", "time", "began", "ended"]);
+const TIMES: ReadonlySet<string> = new Set(["created", "updated", "expires", "time", "began", "ended", "asked", "heard"]);
 
 /** The same tree in camelCase, its times as dates. */
 export function told<T>(answer: unknown): T {

@@ -1,6 +1,9 @@
 // What goes in and what is told: names, states and records, never values.
 
 import type { SecretRef } from "./secretRef.js";
+import type { ShareInfo, SyncStatus } from "./sharing.js";
+
+export type * from "./sharing.js";
 
 /** A secret's name. */
 export type Secret = string | SecretRef;
@@ -107,6 +110,8 @@ export interface ServerSentEvent {
 
 /** The choices of a client. What is not said comes from the environment variables and the project file. */
 export interface AgentSecretsOptions {
+  /** A workspace of this home; the one that was chosen last unless said. */
+  workspace?: string | undefined;
   /** A project linked in this home. */
   project?: string | undefined;
   /** An environment of the project. */
@@ -221,6 +226,8 @@ export interface Status {
   readonly secrets: number | null;
   readonly grants: number | null;
   readonly limits: number | null;
+  /** The sockets that the owner shares with others than this user. */
+  readonly shares?: readonly ShareInfo[];
   /** The secrets whose values leave by a door, to every process of this user. */
   readonly disclosed?: readonly string[];
   /** The proxy that public calls leave by and that resolves their names, where there is one. */
@@ -235,6 +242,8 @@ export interface Status {
   readonly auditRecords: number | null;
   /** Bytes of memory that hold values: locked, not locked, and not guarded, of the process that answers. */
   readonly memory: { readonly locked: number; readonly unlocked: number; readonly unguarded: number } | null;
+  /** How the home stands to its server; absent where it never logged in, and at a shared socket. */
+  readonly sync?: SyncStatus;
 }
 
 /** A call on record: its last record, and when it began and ended. */

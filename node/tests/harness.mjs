@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -15,7 +15,7 @@ import { AgentSecrets } from "agentsecrets";
 export const here = dirname(fileURLToPath(import.meta.url));
 export const root = resolve(here, "..", "..");
 
-function find(variable, ...candidates) {
+export function find(variable, ...candidates) {
   const given = process.env[variable];
   const found = given ?? candidates.find((path) => existsSync(path));
   assert.ok(found, `${variable} names no executable, and there is no build of it`);
@@ -86,6 +86,19 @@ export class Upstream {
   }
 }
 
+/** A descriptor of a file with this text, which is left under no name. */
+function nameless(path, text) {
+  writeFileSync(path, text, { mode: 0o600 });
+  const descriptor = openSync(path, "r+");
+  unlinkSync(path);
+  return descriptor;
+}
+
+function read(descriptor) {
+  const buffer = Buffer.alloc(64 << 10);
+  return buffer.toString("utf8", 0, readSync(descriptor, buffer, 0, buffer.length, 0));
+}
+
 /** A throwaway home with an encrypted file as its store. */
 export class Home {
   constructor(upstream) {
@@ -104,17 +117,19 @@ export class Home {
     return { PATH: process.env.PATH, HOME: this.dir, AGENTSECRETS_HOME: this.home };
   }
 
-  /** Runs the executable as the owner: the passphrase comes by descriptor 3. */
-  owner(args, input, last = []) {
-    const path = join(this.dir, "passphrase");
-    writeFileSync(path, `${this.passphrase}\n`, { mode: 0o600 });
-    const fd = openSync(path, "r");
-    // The descriptor is enough; nothing is left under a name.
-    unlinkSync(path);
+  /**
+   * Runs the executable as the owner. The passphrase comes by a descriptor, and so does each text of `given`, by its
+   * option; `told` is the option of a descriptor that a code is written to, which is returned in place of what is printed.
+   */
+  owner(args, input, last = [], { given = {}, told } = {}) {
+    const texts = { "--passphrase-fd": `${this.passphrase}\n`, ...given, ...(told && { [told]: "" }) };
+    const descriptors = Object.values(texts).map((text) => nameless(join(this.dir, "text"), text));
+    const words = Object.keys(texts).flatMap((option, index) => [option, String(3 + index)]);
     try {
-      return this.run([...args, "--passphrase-fd", "3", ...last], input, fd);
+      const printed = this.run([...args, ...words, ...last], input, ...descriptors);
+      return told === undefined ? printed : read(descriptors.at(-1)).trim();
     } finally {
-      closeSync(fd);
+      for (const descriptor of descriptors) closeSync(descriptor);
     }
   }
 

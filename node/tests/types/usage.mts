@@ -1,6 +1,9 @@
 // Compiled, never run: what a TypeScript user writes, and what the compiler must refuse.
 
-import { AgentSecrets, AgentSecretsError, SecretRef, type CallOptions, type ErrorCode, type LogEntry } from "agentsecrets";
+import {
+  AgentSecrets, AgentSecretsError, SecretRef,
+  type CallOptions, type DriftInfo, type ErrorCode, type LogEntry, type PushReport,
+} from "agentsecrets";
 import { MockAgentSecrets, type AgentSecretsLike } from "agentsecrets/testing";
 import { AgentSecretsDispatcher } from "agentsecrets/undici";
 import { fetch as undiciFetch, request, setGlobalDispatcher } from "undici";
@@ -19,6 +22,17 @@ export async function usage(signal: AbortSignal): Promise<void> {
   const library = (fetch: typeof globalThis.fetch) => fetch;
   library(client.fetch as typeof globalThis.fetch);
   console.log(names, typed, web, entries, client.isolation);
+}
+
+export async function shared(client: AgentSecretsLike): Promise<readonly DriftInfo[]> {
+  const inside = client.workspace("acme", { project: "payments" });
+  const drift: DriftInfo[] = await inside.secrets.diff({ all: true });
+  const { needsOwner }: PushReport = await inside.secrets.push(...drift.map(({ name }) => name));
+  const newest: Date | undefined = (await inside.secrets.history("KEY"))[0]?.time;
+  console.log((await inside.status()).sync?.heard?.getTime(), newest, (await inside.workspaces.members())[0]?.fingerprint);
+  // @ts-expect-error an act is the owner's
+  await inside.secrets.pull({ act: "signed" });
+  return needsOwner;
 }
 
 export async function dispatched(): Promise<void> {
