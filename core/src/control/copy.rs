@@ -1,4 +1,4 @@
-//! Values copied from one environment to another.
+//! Values copied from one environment to another, or moved from one name to another.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,4 +28,7 @@ pub struct CopiedSecret {
     pub record: String,
     /// The record it takes the place of, where the name has a value already.
     pub replaces: Option<String>,
+    /// The name that it moves to, where it is another; the first name has no value then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moves_to: Option<SecretName>,
 }

@@ -17,6 +17,12 @@ pub(super) fn sentences(act: &CopyAct) -> Vec<String> {
         let names: Vec<&str> = act.secrets.iter().filter(those).map(|secret| secret.name.as_str()).collect();
         names.join(", ")
     };
+    if let Some((secret, to)) = act.secrets.iter().find_map(|one| Some((one, one.moves_to.as_ref()?))) {
+        return vec![format!(
+            "In {}/{} {to} gets the value of {}; the one that it has is lost",
+            act.project, act.from, secret.name
+        )];
+    }
     let (all, lost) = (names(&|_| true), names(&|secret| secret.replaces.is_some()));
     let mut sentences = vec![format!("In {}/{} the values of {} are used for {all}", act.project, act.to, act.from)];
     if !lost.is_empty() {

@@ -70,7 +70,11 @@ impl Copy {
         let act = session.owner()?.sign_copy(CopyAct { home, project, from: from.clone(), to: to.clone(), secrets })?;
         let copied: Vec<_> =
             session.wait(session.client.copy_secrets(act))?.into_iter().map(|info| info.name).collect();
-        let answer = json!({ "from": from, "to": to, "copied": copied, "overwritten": overwritten, "left": left });
+        let answer = if new_only {
+            json!({ "from": from, "to": to, "copied": copied, "left": left })
+        } else {
+            json!({ "from": from, "to": to, "copied": copied, "overwritten": overwritten })
+        };
         output.show(&answer, |output| {
             copied.iter().try_for_each(|name| {
                 let over = if overwritten.contains(name) { " (over an older value)" } else { "" };
@@ -97,6 +101,7 @@ fn chosen(here: &[SecretInfo], there: &[SecretInfo], names: &[SecretName], from:
             name: info.name.clone(),
             record: info.record.clone(),
             replaces: there.iter().find(|other| other.name == info.name).map(|other| other.record.clone()),
+            moves_to: None,
         })
         .collect();
     if copied.is_empty() { Err(missing("there is no secret".to_owned())) } else { Ok(copied) }

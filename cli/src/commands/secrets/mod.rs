@@ -9,6 +9,7 @@ mod link;
 mod list;
 mod pull;
 mod push;
+mod rotate;
 mod set;
 
 use clap::Subcommand;
@@ -28,6 +29,7 @@ pub(crate) enum Secrets {
     Pull(pull::Pull),
     Push(push::Push),
     History(history::History),
+    Rotate(rotate::Rotate),
 }
 
 impl Secrets {
@@ -43,6 +45,7 @@ impl Secrets {
             Self::Pull(pull) => pull.run(output),
             Self::Push(push) => push.run(output),
             Self::History(history) => history.run(output),
+            Self::Rotate(rotate) => rotate.run(output),
         }
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct Copied {
     pub(crate) record: RecordId,
     /// The record it takes the place of.
     pub(crate) replaces: Option<RecordId>,
+    /// The name that it moves to, where it is another.
+    pub(crate) moves_to: Option<SecretName>,
 }
 
 impl Vault {
@@ -26,12 +28,13 @@ impl Vault {
         let lock = HomeLock::acquire(&self.home)?;
         let mut index = self.index_to_write()?;
         let mut change = Change::default();
-        for (at, Copied { name, record, replaces }) in copied.iter().enumerate() {
-            if copied[..at].iter().any(|other| other.name == *name) {
-                return Err(Error::new(ErrorCode::InvalidCall, format!("{name} is there twice")));
+        for (at, Copied { name, record, replaces, moves_to }) in copied.iter().enumerate() {
+            let target = moves_to.as_ref().unwrap_or(name);
+            if copied[..at].iter().any(|other| other.moves_to.as_ref().unwrap_or(&other.name) == target) {
+                return Err(Error::new(ErrorCode::InvalidCall, format!("{target} is there twice")));
             }
             let source = index.get(from, name).cloned().ok_or_else(|| not_found(&index, from, name))?;
-            let before = index.get(to, name);
+            let before = index.get(to, target);
             if source.record != *record || before.map(|entry| entry.record) != *replaces {
                 return Err(changed(name));
             }
@@ -39,9 +42,12 @@ impl Vault {
             let value = self.open_record(from, name, &source, &sealed)?;
             let entry = Entry::after(before, RecordId::make()?, source.weak);
             // EXPOSE: the value is sealed again, for the place it is copied to.
-            let sealed = envelope::seal(&self.records, &binding(to, name, &entry), value.expose())?;
+            let sealed = envelope::seal(&self.records, &binding(to, target, &entry), value.expose())?;
             change.new.push((entry.record, sealed));
-            change.old.extend(index.put(to, name.clone(), entry).map(|entry| entry.record));
+            change.old.extend(index.put(to, target.clone(), entry).map(|entry| entry.record));
+            if moves_to.is_some() {
+                change.old.extend(index.delete(from, name).map(|entry| entry.record));
+            }
         }
         self.commit(index, &change, &lock)
     }
