@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from databases import BOTH
 from kit.keyring import Keyring
 from kit.report import Suite, demand
@@ -19,6 +21,7 @@ def add_to(suite: Suite) -> None:
         suite.proof(f"who leaves is refused and cannot read what comes after, on {database}")(
             lambda world, database=database: leaving(world, database)
         )
+    suite.proof("a backup brings a lost home back as the same member")(brought_back)
     suite.proof("another device of the same account, another password, and a recovery code")(devices)
 
 
@@ -162,6 +165,34 @@ def epochs_sealed_to(who: Member, seen_by: Member) -> set[int]:
         if (act.get("member") or {}).get("account") == account:
             sealed |= {seal["epoch"] for seal in act.get("seals", [])}
     return sealed
+
+
+def brought_back(world: World) -> str:
+    server = world.server()
+    ann, ben = world.team(server, "ann", "ben")
+    name, first, second = world.secret("STRIPE"), world.canary(), world.canary()
+    ann.set(name, first)
+    ann.owner("allow", name, world.http).good()
+    ann.owner("secrets", "push").good()
+    ben.cli("secrets", "pull").good()
+    file = str(ben.account.folder / "home.backup")
+    ben.owner("backup", file).good()
+    demand(first not in (ben.account.folder / "home.backup").read_bytes(), "the backup is sealed")
+    ann.set(name, second)
+    ann.owner("secrets", "push").good()
+    ben.stop()
+    shutil.rmtree(ben.home)
+    ben.owner("restore", file).good()
+    demand(ben.sees(name, first, world.http), "the home has what it had")
+    ben.cli("secrets", "pull").good()
+    demand(ben.sees(name, second, world.http), "and takes in what came since, without another login")
+    ben.set(name, first)
+    ben.owner("secrets", "push").good()
+    told = [one for one in ann.json("workspace", "members") if one["name"] == ben.email]
+    demand(told and told[0]["devices"] == 1, "as the same device")
+    for member in (ann, ben):
+        member.stop()
+    return "account, chain, values"
 
 
 def devices(world: World) -> str:

@@ -15,10 +15,11 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, Unlock};
 use crate::resolve::value::SecretValue;
 use crate::store::{self, HomeLock, Vault, atomic};
+use crate::sync::Folder;
 
 /// The files of a home that a backup takes as they are: signed, sealed or authenticated each. Those behind `true` must
 /// be there.
-pub(super) const FILES: [(&str, bool); 7] = [
+pub(super) const FILES: [(&str, bool); 8] = [
     ("home.json", true),
     ("policy.json", true),
     ("owner.sealed", true),
@@ -26,7 +27,10 @@ pub(super) const FILES: [(&str, bool); 7] = [
     ("deny.json", false),
     ("limits.json", false),
     ("state.json", false),
+    (super::SHARED_FILE, false),
 ];
+/// What the names of the account's and the shared workspaces' files begin with.
+pub(super) const SYNC: &str = "sync/";
 pub(super) const INDEX: &str = "index.sealed";
 pub(super) const USE_KEY: &str = "use-key";
 const LARGEST: u64 = 16 << 20;
@@ -110,6 +114,9 @@ fn collect(home: &Home, config: &HomeConfig, key: &UseKey, passphrase: &SecretVa
             }
             None => {}
         }
+    }
+    for (name, bytes) in Folder::of(home, config).export()? {
+        parts.add(format!("{SYNC}{name}"), bytes);
     }
     parts.add(USE_KEY, key.seal(passphrase, config.id.as_bytes())?);
     let vault = Vault::open(home.root(), config.id, store::open(config.store, home.root(), config.id)?, key)?;

@@ -30,6 +30,11 @@ impl Parts {
         self.0.iter().find(|(own, _)| own == name).map(|(_, bytes)| &**bytes)
     }
 
+    /// The parts whose name begins so, by the rest of it.
+    pub(super) fn under<'p>(&'p self, prefix: &str) -> Vec<(&'p str, &'p [u8])> {
+        self.0.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(prefix)?, &**bytes))).collect()
+    }
+
     /// A part that every backup has.
     pub(super) fn need(&self, name: &str) -> Result<&[u8]> {
         self.get(name).ok_or_else(incomplete)

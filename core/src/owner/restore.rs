@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::backup::{self, FILES, INDEX, USE_KEY};
+use super::backup::{self, FILES, INDEX, SYNC, USE_KEY};
 use super::backup_file::{self, Parts};
 use super::open::{descriptors, executable_of};
 use super::process::fork;
@@ -17,6 +17,7 @@ use crate::home::{Home, HomeConfig, StoreKind, Unlock};
 use crate::policy::DenyOverlay;
 use crate::resolve::value::SecretValue;
 use crate::store::{self, Checked, HomeLock, atomic};
+use crate::sync::Folder;
 
 /// The choices of `restore`.
 #[derive(Clone, Debug)]
@@ -145,6 +146,7 @@ fn put_checked(
             None => remove(home, name)?,
         }
     }
+    Folder::of(home, config).import(&parts.under(SYNC))?;
     // What agents denied before the backup stays denied, and the log's count of changes still fits.
     let overlay = DenyOverlay { count: overlay.count.max(log.deny_count()?), ..overlay };
     if overlay.count > 0 {

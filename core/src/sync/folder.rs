@@ -23,7 +23,10 @@ use crate::resolve::value::SecretBuf;
 use crate::store::atomic;
 
 const KEYS: &str = "keys.sealed";
+const SIGNING: &str = "signing.sealed";
 const SESSION: &str = "session.sealed";
+/// The files of a workspace's folder.
+const OF_WORKSPACE: [&str; 2] = ["chain.jsonl", "known.sealed"];
 const MAX_FILE: u64 = 1 << 20;
 const MAX_KNOWN: u64 = 64 << 20;
 const MAX_CHAIN: u64 = 512 << 20;
@@ -127,6 +130,47 @@ impl<'a> Folder<'a> {
     /// Says who this home is.
     pub(crate) fn save_account(&self, account: &Account) -> Result<()> {
         self.write("account.json", &serde_json::to_vec(account).map_err(|_| damaged("account.json"))?)
+    }
+
+    /// Everything but the session, to be put back elsewhere: by a name under `sync/`, as the file lies there.
+    ///
+    /// # Errors
+    /// `store_unavailable`.
+    pub(crate) fn export(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let mut parts = Vec::new();
+        let root = self.home.file("sync");
+        let folders = self.workspaces()?.into_iter().map(|id| id.to_string());
+        let kept = ["account.json", KEYS, SIGNING].map(str::to_owned).into_iter();
+        let names = kept.chain(folders.flat_map(|id| OF_WORKSPACE.map(|file| format!("{id}/{file}"))));
+        for name in names {
+            if let Some(bytes) = atomic::read_private(&root.join(&name), MAX_CHAIN)? {
+                parts.push((name, bytes));
+            }
+        }
+        Ok(parts)
+    }
+
+    /// Puts back what [`export`](Self::export) gave, in place of what is there.
+    ///
+    /// # Errors
+    /// `store_corrupted` for a name that it never gives, before anything is changed; `store_unavailable`.
+    pub(crate) fn import(&self, parts: &[(&str, &[u8])]) -> Result<()> {
+        if let Some((strange, _)) = parts.iter().find(|(name, _)| !is_kept(name)) {
+            return Err(damaged(strange));
+        }
+        self.remove()?;
+        parts.iter().try_for_each(|(name, bytes)| self.write(name, bytes))
+    }
+
+    /// The workspaces that there is a folder of.
+    fn workspaces(&self) -> Result<Vec<Uuid>> {
+        let root = self.home.file("sync");
+        let listed = match std::fs::read_dir(&root) {
+            Ok(listed) => listed,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(why) => return Err(crate::store::unavailable("read", &root, &why)),
+        };
+        Ok(listed.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect())
     }
 
     /// Forgets who this home is, and what it knew of workspaces.
@@ -243,6 +287,14 @@ impl<'a> Folder<'a> {
 
     fn binding(&self, name: &str) -> Binding {
         Binding::new("agentsecrets/sync-file/1").field(self.config.id.as_bytes()).field(name.as_bytes())
+    }
+}
+
+/// Whether a backup holds a file of this name.
+fn is_kept(name: &str) -> bool {
+    match name.split_once('/') {
+        None => ["account.json", KEYS, SIGNING].contains(&name),
+        Some((id, file)) => id.parse::<Uuid>().is_ok_and(|uuid| uuid.to_string() == id) && OF_WORKSPACE.contains(&file),
     }
 }
 
