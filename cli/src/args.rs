@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Logs(commands::logs::Logs),
     Status(commands::status::Status),
     Doctor(commands::doctor::Doctor),
+    #[command(subcommand)]
+    Bundle(commands::bundle::Bundle),
     Login(commands::login::Login),
     Logout(commands::login::Logout),
     Lock(commands::lock::Lock),

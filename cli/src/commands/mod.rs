@@ -5,6 +5,7 @@ pub(crate) mod allow;
 pub(crate) mod approve;
 pub(crate) mod backup;
 pub(crate) mod broker;
+pub(crate) mod bundle;
 pub(crate) mod call;
 pub(crate) mod completions;
 pub(crate) mod deny;
@@ -65,6 +66,7 @@ pub(crate) fn run(command: Command, output: &Output) -> Outcome {
         Command::Logs(logs) => logs.run(output),
         Command::Status(status) => status.run(output),
         Command::Doctor(doctor) => doctor.run(output),
+        Command::Bundle(bundle) => bundle.run(output),
         Command::Login(login) => login.run(output),
         Command::Logout(logout) => logout.run(output),
         Command::Lock(lock) => lock.run(output),

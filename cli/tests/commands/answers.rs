@@ -240,7 +240,7 @@ fn help_names_the_commands_there_are_and_no_other() {
         .collect();
     assert_eq!(
         commands.join(" "),
-        "init secrets allow approve deny grants agent limit trust egress call run env exec proxy logs status doctor login logout lock unlock project environment broker backup restore workspace completions man"
+        "init secrets allow approve deny grants agent limit trust egress call run env exec proxy logs status doctor bundle login logout lock unlock project environment broker backup restore workspace completions man"
     );
     assert!(stage.agent(["secrets", "set", "--help"]).ok().stdout.contains("Examples:"));
 }

@@ -6,6 +6,7 @@ mod answers;
 mod approvals;
 mod authority;
 mod backups;
+mod bundles;
 mod call;
 mod door_gates;
 mod door_terminal;
