@@ -5,6 +5,7 @@ mod cases {
     pub(crate) mod accounts;
     pub(crate) mod chains;
     mod faults;
+    pub(crate) mod figures;
     pub(crate) mod limits;
     pub(crate) mod machines;
     pub(crate) mod proofs;
@@ -67,4 +68,18 @@ conformance! {
     stored:
         a_database_that_was_changed_is_found_out
         nothing_that_should_be_unknown_is_stored_or_logged;
+}
+
+mod figures {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "prints figures, and claims nothing: cargo xtask bench --team"]
+    async fn sqlite() {
+        super::cases::figures::pulls_in_a_second(super::support::Kind::Sqlite).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "prints figures, and claims nothing: cargo xtask bench --team"]
+    async fn postgres() {
+        super::cases::figures::pulls_in_a_second(super::support::Kind::Postgres).await;
+    }
 }

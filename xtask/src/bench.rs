@@ -4,6 +4,7 @@ mod around;
 mod asked;
 mod memory;
 mod table;
+pub(crate) mod team;
 mod workers;
 
 use std::path::PathBuf;

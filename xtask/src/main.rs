@@ -37,6 +37,9 @@ enum Command {
         /// Fewer rounds: numbers to look at, not to compare.
         #[arg(long)]
         quick: bool,
+        /// What a large shared workspace costs instead: 10,000 secrets, 100 members, 1,000 entries, and the server's pulls.
+        #[arg(long, conflicts_with = "quick")]
+        team: bool,
     },
     /// Attack each parser that reads a stranger's bytes, for a bounded time. Ends with 1 where one does not hold, and
     /// keeps the input.
@@ -72,7 +75,8 @@ fn main() -> ExitCode {
     run::end_children_on_interrupt();
     match Arguments::parse().command {
         Command::Package { debug, .. } => package::command(if debug { Profile::Debug } else { Profile::Release }),
-        Command::Bench { quick } => bench::command(quick),
+        Command::Bench { team: true, .. } => bench::team::command(),
+        Command::Bench { quick, .. } => bench::command(quick),
         Command::Fuzz(arguments) => fuzz::command(&arguments),
         Command::Demo => demo::command(),
         Command::Test { list: true, .. } => report::list(suites::ALL),
