@@ -1,6 +1,5 @@
 //! AgentSecrets: an agent says a secret's name, never holds its value, and still gets everything done.
 
-#[doc(hidden)] // No server is shipped to log in to yet.
 pub mod account;
 pub mod broker;
 pub mod call;

@@ -13,8 +13,6 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::resolve::SecretInput;
 use crate::secret_ref::{Label, SecretName};
 
-// Not in the documentation while no server is shipped to share a workspace by.
-#[doc(hidden)]
 impl Client {
     /// The workspaces of this home.
     ///
