@@ -14,6 +14,11 @@ pub const TARGETS: &[Target] = &[
     crate::broker::fuzz::ANSWER,
     crate::broker::fuzz::CALL,
     crate::broker::fuzz::QUESTION,
+    crate::crypto::fuzz::INVITE_CODE,
+    crate::crypto::fuzz::LOGIN,
+    crate::crypto::fuzz::RECORD,
+    crate::crypto::fuzz::RECOVERY_CODE,
+    crate::crypto::fuzz::SEALS,
     crate::engine::placeholders::fuzz::PLACEHOLDER_BODY,
     crate::inject::fuzz::FORM,
     crate::inject::fuzz::HEADER,
@@ -31,6 +36,11 @@ pub const TARGETS: &[Target] = &[
     crate::release::fuzz::ORDERS,
     crate::secret_ref::fuzz::NAMES,
     crate::send::fuzz::DECODE,
+    crate::sync::fuzz::ANSWER,
+    crate::sync::fuzz::CHAIN,
+    crate::sync::fuzz::CHANGES,
+    crate::sync::fuzz::OPENED,
+    crate::sync::fuzz::POLICY,
     crate::websocket::fuzz::FRAMES,
 ];
 

@@ -1,11 +1,15 @@
 //! What may be written down: a marker for types that cannot hold a value, and a URL that hides its query.
 
+mod shown;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use url::{Host, Url};
+
+pub(crate) use shown::shown;
 
 use crate::error::{Error, ErrorCode, Result};
 

@@ -28,7 +28,7 @@ impl AccountKeys {
         Ok(Self { signing: DeviceKey::make()?, receiving: ReceivingKey::make()? })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(signing: DeviceKey, receiving: ReceivingKey) -> Self {
         Self { signing, receiving }
     }

@@ -56,13 +56,13 @@ impl EpochKey {
         Ok(Self { number, key: Arc::new(SubKey::of(bytes.into_value())?) })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(number: u64, bytes: &[u8]) -> Self {
         let key = SubKey::of(SecretValue::copy_from(bytes)).expect("32 bytes");
         Self { number, key: Arc::new(key) }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn bytes(&self) -> &[u8] {
         self.key.bytes()
     }
@@ -148,7 +148,7 @@ impl ScopeKey {
         self.epoch
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn bytes(&self) -> Vec<u8> {
         [&self.key.bytes()[..], self.names.bytes()].concat()
     }

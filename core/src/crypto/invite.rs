@@ -44,7 +44,7 @@ impl InviteCode {
         Ok(Self { id: Uuid::now_v7(), machine, secret: secret.into_value(), head, server: server.to_owned() })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(server: &str, head: Hash, machine: bool, id: Uuid, secret: &[u8]) -> Self {
         Self { id, machine, secret: SecretValue::copy_from(secret), head, server: server.to_owned() }
     }
@@ -74,7 +74,8 @@ impl InviteCode {
         let (secret, rest) = rest.split_first_chunk::<32>().ok_or_else(cut)?;
         let (head, server) = rest.split_first_chunk::<32>().ok_or_else(cut)?;
         let server = std::str::from_utf8(server).map_err(|_| cut())?;
-        if server.is_empty() || server.len() > LONGEST {
+        // It is shown before anybody asks it, and an origin is plain (RFC 6454, section 6.2).
+        if server.is_empty() || server.len() > LONGEST || !server.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(cut());
         }
         Ok(Self {
@@ -188,6 +189,10 @@ mod tests {
             for end in 0..text.len() - 40 {
                 assert!(InviteCode::parse(&text.as_slice()[..end]).is_err(), "cut to {end}");
             }
+        }
+        for hostile in ["https://a.example\n", "https://\u{1b}[2J.example", "https://\u{202e}example", " "] {
+            let text = InviteCode::make(hostile, [7; 32].into(), false).expect("random").text();
+            assert!(InviteCode::parse(text.as_slice()).is_err(), "{hostile:?}");
         }
         for wrong in [&b""[..], b"asi1_", b"asi2_AAAA", b"as_agent_x", &[b'a'; 9000]] {
             assert_eq!(InviteCode::parse(wrong).err().expect("refused").code(), ErrorCode::InviteInvalid);

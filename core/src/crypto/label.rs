@@ -9,6 +9,7 @@ use super::binding::Binding;
 use super::envelope;
 use super::epoch::{EpochKey, ScopeKey};
 use crate::error::Result;
+use crate::log_safe::shown;
 
 const MEMBER: u8 = 0;
 const MACHINE: u8 = 1;
@@ -35,7 +36,7 @@ pub(crate) fn seal_machine_label(key: &ScopeKey, workspace: Uuid, account: Uuid,
 }
 
 /// Opens a label with whichever key it names; `None` where that is not there or it does not open. What is shown to a human has no
-/// control character.
+/// control character, and none that turns text around.
 pub(crate) fn open_label<'k>(
     workspace: Uuid,
     account: Uuid,
@@ -56,7 +57,7 @@ pub(crate) fn open_label<'k>(
     };
     let opened = envelope::open(&key, &binding(workspace, account), sealed).ok()?;
     let text = std::str::from_utf8(opened.as_slice()).ok()?;
-    Some(text.chars().filter(|c| !c.is_control()).take(LONGEST).collect())
+    Some(shown(text, LONGEST))
 }
 
 fn binding(workspace: Uuid, account: Uuid) -> Binding {

@@ -7,6 +7,8 @@ mod device;
 pub(crate) mod envelope;
 mod epoch;
 mod fingerprint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod invite;
 mod label;
 mod opaque;

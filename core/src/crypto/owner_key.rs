@@ -60,7 +60,7 @@ impl OwnerKey {
         SigningKey::from_bytes(self.0.expose().try_into().expect("a seed is 32 bytes long"))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn from_seed(seed: &[u8; 32]) -> Self {
         Self(SecretValue::copy_from(seed))
     }

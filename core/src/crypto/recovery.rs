@@ -28,7 +28,7 @@ impl RecoveryCode {
         Ok(Self(bytes.into_value()))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn of(bytes: &[u8]) -> Self {
         Self(SecretValue::copy_from(bytes))
     }

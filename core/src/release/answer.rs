@@ -86,8 +86,7 @@ fn checked(value: SecretBuf) -> Answered {
 
 /// A message without control characters, nor those that turn text around; none where it is too long to be one.
 fn shown(message: &str) -> Option<String> {
-    let turns = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-    let text: String = message.chars().filter(|c| !c.is_control() && !turns(*c)).collect();
+    let text = crate::log_safe::shown(message, MAX_MESSAGE);
     (message.len() <= MAX_MESSAGE && !text.trim().is_empty()).then(|| text.trim().to_owned())
 }
 

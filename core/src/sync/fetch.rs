@@ -94,17 +94,7 @@ impl Sync {
         let this = self.clone();
         in_background(move || {
             let before = view.chain.seq();
-            check_progress(&view, &page)?;
-            follow(&mut view.chain, &page)?;
-            let mut known = view.known.take().unwrap_or_else(|| Known::new(page.head));
-            for record in page.records {
-                verify(&view.chain, &record, page.more)?;
-                known.waiting.push(record);
-            }
-            known.heard = heard(&view.chain, page.heartbeat.as_ref(), known.heard)?;
-            known.head = view.chain.head()?;
-            known.cursor = page.cursor;
-            known.asked = Timestamp::now();
+            let known = accept(&mut view.chain, view.known.take(), page)?;
             let folder = this.folder();
             let longer = view.chain.seq() > before;
             if longer {
@@ -118,9 +108,28 @@ impl Sync {
     }
 }
 
+/// Takes a page in, in memory: what is known then. On a refusal the chain is what it came to, and is to be dropped.
+///
+/// # Errors
+/// `chain_forked`, `chain_rolled_back`, `chain_invalid`, `record_invalid`, `sync_refused`.
+pub(super) fn accept(chain: &mut Chain, known: Option<Known>, page: Changes) -> Result<Known> {
+    check_progress(chain, known.as_ref(), &page)?;
+    follow(chain, &page)?;
+    let mut known = known.unwrap_or_else(|| Known::new(page.head));
+    for record in page.records {
+        verify(chain, &record, page.more)?;
+        known.waiting.push(record);
+    }
+    known.heard = heard(chain, page.heartbeat.as_ref(), known.heard)?;
+    known.head = chain.head()?;
+    known.cursor = page.cursor;
+    known.asked = Timestamp::now();
+    Ok(known)
+}
+
 /// A page goes on from what was seen; a shorter chain is refused before anything of it is read.
-fn check_progress(view: &View, page: &Changes) -> Result<()> {
-    if page.head.seq < view.chain.seq() || page.cursor < view.cursor() {
+fn check_progress(chain: &Chain, known: Option<&Known>, page: &Changes) -> Result<()> {
+    if page.head.seq < chain.seq() || page.cursor < known.map_or(0, |known| known.cursor) {
         return Err(Error::new(
             ErrorCode::ChainRolledBack,
             "the server shows an older state of the workspace than this home has seen",

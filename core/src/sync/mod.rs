@@ -10,6 +10,8 @@ mod enrol;
 mod exposure;
 mod fetch;
 mod folder;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod invited;
 mod members;
 mod policy;
@@ -19,7 +21,7 @@ mod remote;
 mod ring;
 mod session;
 #[cfg(any(test, fuzzing))]
-mod vectors;
+pub(crate) mod vectors;
 
 use std::sync::Arc;
 

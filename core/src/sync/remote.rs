@@ -14,11 +14,13 @@ use sha2::{Digest, Sha256};
 
 use crate::crypto::DeviceKey;
 use crate::error::{Error, ErrorCode, Result};
-use crate::log_safe::{Origin, SafeUrl};
+use crate::log_safe::{Origin, SafeUrl, shown};
 use crate::send::{OwnAnswer, OwnRequest, Sender};
 
 /// The longest answer that is read: a page of a pull, in base64.
 const MOST: usize = 64 << 20;
+/// The longest that is shown of what a server says, in characters.
+const SAID: usize = 400;
 const PROOF: HeaderName = HeaderName::from_static("agentsecrets-proof");
 
 /// A server, by its origin.
@@ -107,22 +109,23 @@ impl Remote {
         }
         let request = OwnRequest { method, target: target.to_owned(), headers, body };
         let answer = self.sender.exchange(&self.origin, request, MOST).await.map_err(|why| unreached(&why))?;
-        self.read(&answer)
+        read(&self.origin, &answer)
     }
+}
 
-    fn read<T: DeserializeOwned>(&self, answer: &OwnAnswer) -> Result<T, Refused> {
-        let strange = || {
-            Error::new(ErrorCode::SyncRefused, format!("{} does not answer as a server of workspaces", self.origin))
-                .with_hint("agentsecrets status  # which server this home uses")
-        };
-        if answer.status.is_success() {
-            let body: &[u8] = if answer.status == StatusCode::NO_CONTENT { b"null" } else { &answer.body };
-            return serde_json::from_slice(body).map_err(|_| Refused::Failed(strange()));
-        }
-        match serde_json::from_slice::<Problem>(&answer.body) {
-            Ok(problem) if problem.status == answer.status.as_u16() => Err(Refused::Problem(Box::new(problem))),
-            _ => Err(Refused::Failed(strange().with_retryable(answer.status.is_server_error()))),
-        }
+/// What an answer says, in the types of the protocol.
+pub(super) fn read<T: DeserializeOwned>(origin: &Origin, answer: &OwnAnswer) -> Result<T, Refused> {
+    let strange = || {
+        Error::new(ErrorCode::SyncRefused, format!("{origin} does not answer as a server of workspaces"))
+            .with_hint("agentsecrets status  # which server this home uses")
+    };
+    if answer.status.is_success() {
+        let body: &[u8] = if answer.status == StatusCode::NO_CONTENT { b"null" } else { &answer.body };
+        return serde_json::from_slice(body).map_err(|_| Refused::Failed(strange()));
+    }
+    match serde_json::from_slice::<Problem>(&answer.body) {
+        Ok(problem) if problem.status == answer.status.as_u16() => Err(Refused::Problem(Box::new(problem))),
+        _ => Err(Refused::Failed(strange().with_retryable(answer.status.is_server_error()))),
     }
 }
 
@@ -174,9 +177,9 @@ fn unreached(why: &Error) -> Error {
         .with_hint("everything but sync works without the server; try again later")
 }
 
-/// What the server said, as an error of ours.
+/// What the server said, as an error of ours. A human reads it beside our own words, so that it is one line and no long one.
 fn told(problem: &Problem) -> Error {
-    let text = problem.to_string();
+    let text = shown(&problem.to_string(), SAID);
     let error = |code| Error::new(code, text.clone());
     match problem.code {
         Code::Unauthenticated => error(ErrorCode::NotLoggedIn).with_hint("agentsecrets login"),
@@ -201,6 +204,14 @@ fn internal() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_server_says_is_one_line_and_commands_no_terminal() {
+        let said = "gone\u{1b}[2J\nhint: agentsecrets \u{202e}logout".repeat(1000);
+        let error = Error::from(Refused::Problem(Box::new(Problem::new(Code::Forbidden).with_detail(said))));
+        assert!(error.message().starts_with("this is not allowed here: gone[2Jhint: agentsecrets logout"));
+        assert_eq!(error.message().chars().count(), SAID);
+    }
 
     #[test]
     fn cleartext_goes_to_this_machine_alone() {

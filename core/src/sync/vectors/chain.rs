@@ -5,14 +5,13 @@ use agentsecrets_wire::{Hash, Heartbeat, Signature, Signed, Statement, Verifier}
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::cast::BEGINNING;
 use super::make::then;
 use super::{Cast, ChainFile, EntryCase, Person, file};
 use crate::crypto::{Binding, DeviceKey, PolicyBlob, Strict, seal_label, seal_machine_label};
 use crate::sync::Chain;
 use crate::sync::fetch::heard;
 
-/// When the chain begins; every entry is a minute later.
-pub(super) const BEGINNING: Timestamp = Timestamp::constant(1_767_323_045, 0);
 /// In the year 2999.
 const EXPIRES: Timestamp = Timestamp::constant(32_472_144_000, 0);
 
@@ -135,15 +134,6 @@ pub(super) fn make(cast: &Cast) -> ChainFile {
         about: "A membership chain with an entry of every kind, and a sign of life at its end.".to_owned(),
         entries: making.cases,
         heartbeat: Signed::make(&beat, |bytes| anna.device_key().sign(bytes)),
-    }
-}
-
-impl ChainFile {
-    /// The chain as a home has it after so many entries.
-    pub(in crate::sync) fn chain(&self, workspace: Uuid, entries: usize) -> Chain {
-        let mut chain = Chain::empty(workspace);
-        chain.extend(self.entries[..entries].iter().map(|case| case.entry.clone()).collect()).expect("a chain");
-        chain
     }
 }
 

@@ -4,7 +4,6 @@
 
 #[cfg(test)]
 mod account;
-#[cfg(test)]
 mod cast;
 #[cfg(test)]
 mod chain;
@@ -29,19 +28,20 @@ use uuid::Uuid;
 
 macro_rules! file {
     ($name:literal) => {
-        crate::sync::vectors::read(include_str!(concat!("../../../../tests/vectors/sync/", $name)))
+        crate::sync::vectors::read(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/sync/", $name)))
     };
 }
-pub(super) use file;
+pub(crate) use cast::BEGINNING;
+pub(crate) use file;
 
 /// A vector file.
-pub(super) fn read<T: DeserializeOwned>(text: &str) -> T {
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> T {
     serde_json::from_str(text).expect("a vector file")
 }
 
 /// Bytes, in hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Hex(pub(super) Vec<u8>);
+pub(crate) struct Hex(pub(crate) Vec<u8>);
 
 impl Serialize for Hex {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -63,112 +63,112 @@ impl<'de> Deserialize<'de> for Hex {
 /// Who is in the vectors, with all keys. They come from the seed and protect nothing.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cast {
-    pub(super) about: String,
-    pub(super) seed: String,
-    pub(super) workspace: Uuid,
-    pub(super) project: Uuid,
-    pub(super) server: String,
-    pub(super) people: BTreeMap<String, Person>,
+pub(crate) struct Cast {
+    pub(crate) about: String,
+    pub(crate) seed: String,
+    pub(crate) workspace: Uuid,
+    pub(crate) project: Uuid,
+    pub(crate) server: String,
+    pub(crate) people: BTreeMap<String, Person>,
     /// Another device of Ben's, and its key.
-    pub(super) laptop: Uuid,
-    pub(super) laptop_key: Hex,
+    pub(crate) laptop: Uuid,
+    pub(crate) laptop_key: Hex,
     /// The keys of the epochs, the first being number 1.
-    pub(super) epochs: Vec<Hex>,
-    pub(super) invitations: BTreeMap<String, Invitation>,
+    pub(crate) epochs: Vec<Hex>,
+    pub(crate) invitations: BTreeMap<String, Invitation>,
     /// What the recovery code says.
-    pub(super) recovery: Hex,
+    pub(crate) recovery: Hex,
     /// The export key of OPAQUE.
-    pub(super) export: Hex,
+    pub(crate) export: Hex,
     /// The seed of the owner key.
-    pub(super) owner: Hex,
+    pub(crate) owner: Hex,
 }
 
 /// A member: secret keys.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Person {
-    pub(super) account: Uuid,
+pub(crate) struct Person {
+    pub(crate) account: Uuid,
     /// Ed25519: signs the chain; of a machine, its device's.
-    pub(super) signing: Hex,
+    pub(crate) signing: Hex,
     /// X25519.
-    pub(super) receiving: Hex,
-    pub(super) device: Uuid,
+    pub(crate) receiving: Hex,
+    pub(crate) device: Uuid,
     /// Ed25519: signs records.
-    pub(super) device_key: Hex,
+    pub(crate) device_key: Hex,
 }
 
 /// What an invitation's code is made of.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Invitation {
-    pub(super) id: Uuid,
-    pub(super) secret: Hex,
+pub(crate) struct Invitation {
+    pub(crate) id: Uuid,
+    pub(crate) secret: Hex,
 }
 
 /// A chain with an entry of every kind.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ChainFile {
-    pub(super) about: String,
-    pub(super) entries: Vec<EntryCase>,
+pub(crate) struct ChainFile {
+    pub(crate) about: String,
+    pub(crate) entries: Vec<EntryCase>,
     /// By the founder's device, for the whole chain.
-    pub(super) heartbeat: Signed<Heartbeat>,
+    pub(crate) heartbeat: Signed<Heartbeat>,
 }
 
 /// One entry, and what follows from it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EntryCase {
-    pub(super) name: String,
+pub(crate) struct EntryCase {
+    pub(crate) name: String,
     /// Who signs, by the name in the cast.
-    pub(super) by: String,
-    pub(super) entry: Signed<Entry>,
-    pub(super) hash: Hash,
-    pub(super) then: Then,
+    pub(crate) by: String,
+    pub(crate) entry: Signed<Entry>,
+    pub(crate) hash: Hash,
+    pub(crate) then: Then,
 }
 
 /// Who is who after an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Then {
-    pub(super) epoch: u64,
-    pub(super) commitment: Hash,
-    pub(super) policy: u64,
-    pub(super) members: BTreeMap<Uuid, Is>,
-    pub(super) devices: Vec<Uuid>,
-    pub(super) invites: Vec<Uuid>,
+pub(crate) struct Then {
+    pub(crate) epoch: u64,
+    pub(crate) commitment: Hash,
+    pub(crate) policy: u64,
+    pub(crate) members: BTreeMap<Uuid, Is>,
+    pub(crate) devices: Vec<Uuid>,
+    pub(crate) invites: Vec<Uuid>,
 }
 
 /// What a member is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Is {
-    pub(super) role: Role,
-    pub(super) scopes: Vec<Hash>,
+pub(crate) struct Is {
+    pub(crate) role: Role,
+    pub(crate) scopes: Vec<Hash>,
 }
 
 /// Records of the same workspace.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RecordFile {
-    pub(super) about: String,
-    pub(super) records: Vec<RecordCase>,
+pub(crate) struct RecordFile {
+    pub(crate) about: String,
+    pub(crate) records: Vec<RecordCase>,
 }
 
 /// One record, and what is in it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RecordCase {
-    pub(super) name: String,
-    pub(super) by: String,
-    pub(super) environment: String,
-    pub(super) secret: String,
-    pub(super) weak: bool,
+pub(crate) struct RecordCase {
+    pub(crate) name: String,
+    pub(crate) by: String,
+    pub(crate) environment: String,
+    pub(crate) secret: String,
+    pub(crate) weak: bool,
     /// None where the name is deleted.
-    pub(super) value: Option<Hex>,
+    pub(crate) value: Option<Hex>,
     /// How many bytes are sealed, padding included.
-    pub(super) bucket: usize,
-    pub(super) record: Signed<Record>,
-    pub(super) hash: Hash,
+    pub(crate) bucket: usize,
+    pub(crate) record: Signed<Record>,
+    pub(crate) hash: Hash,
 }

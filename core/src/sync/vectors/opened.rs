@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Cast, ChainFile, Hex, file};
-use crate::crypto::{InviteCode, PolicyBlob, ReceivingKey, open_label};
+use crate::crypto::{InviteCode, PolicyBlob, open_label};
 use crate::error::ErrorCode;
 use crate::secret_ref::{Label, SecretName};
 use crate::sync::policy::open as open_policy;
@@ -81,14 +81,6 @@ struct PolicyCase {
 }
 
 impl Cast {
-    /// Who opens a seal.
-    fn recipient(&self, to: &str) -> ReceivingKey {
-        match to.strip_prefix("invitation ") {
-            Some(name) => self.code(name, Hash::from([0; 32])).keys().expect("derived").receiving().clone(),
-            None => self.people[to].receiving(),
-        }
-    }
-
     fn name_of(&self, recipient: Uuid) -> String {
         let people = self.people.iter().map(|(name, person)| (person.account, name.clone()));
         let invited = self.invitations.iter().map(|(name, invited)| (invited.id, format!("invitation {name}")));

@@ -5,7 +5,8 @@ use agentsecrets_wire::{Hash, Record, Signed};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use super::chain::{Altered, BEGINNING, flipped, is_signed_as_ever};
+use super::cast::BEGINNING;
+use super::chain::{Altered, flipped, is_signed_as_ever};
 use super::{Cast, ChainFile, Hex, RecordCase, RecordFile, file};
 use crate::crypto::{NewRecord, ScopeKey, Strict, envelope, open_record, seal_record};
 use crate::resolve::value::SecretValue;

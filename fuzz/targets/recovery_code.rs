@@ -1,0 +1,2 @@
+#![no_main]
+agentsecrets_fuzz::attack!(agentsecrets::fuzz, "recovery_code");
