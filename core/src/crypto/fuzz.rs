@@ -137,6 +137,17 @@ fn record(data: &[u8]) {
     assert_eq!(again.weak, opened.weak);
 }
 
+/// The same content, sealed by a member who says something else beside it.
+#[cfg(test)]
+pub(crate) fn sealed_anew(key: &super::ScopeKey, record: &mut Record) {
+    let mut plain = vec![0; 256];
+    let header =
+        format!(r#"{{"project":"{}","environment":"staging","name":"STRIPE_KEY","gone":false}}"#, CAST.project);
+    plain[..4].copy_from_slice(&u32::try_from(header.len()).expect("short").to_le_bytes());
+    plain[4..4 + header.len()].copy_from_slice(header.as_bytes());
+    seal_plain(key, record, &plain);
+}
+
 fn record_seeds() -> Vec<Vec<u8>> {
     let shown = RECORDS.iter().map(|record| [&[0][..], &serde_json::to_vec(record).expect("plain data")].concat());
     let sealed = |gone: u8, header: &str, value: &[u8]| {

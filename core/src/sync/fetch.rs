@@ -185,7 +185,9 @@ pub(super) fn verify(chain: &Chain, signed: &Signed<Record>, more: bool) -> Resu
     let refused = |why: &'static str| Error::new(ErrorCode::RecordInvalid, why);
     let record = signed.parse().map_err(|_| refused("a record of the server is not of the form that was agreed on"))?;
     let state = chain.state();
-    if record.v != 1 || record.workspace != state.workspace() || (record.version == 1) != record.prev.is_none() {
+    // A first one has none before it, and every one can have one after it.
+    let placed = (1..u64::MAX).contains(&record.version) && (record.version == 1) == record.prev.is_none();
+    if record.v != 1 || record.workspace != state.workspace() || !placed {
         return Err(refused("a record of the server belongs to another workspace, or has no place in a history"));
     }
     match chain.compare(record.head)? {

@@ -150,6 +150,21 @@ fn no_record_counts_with_one_byte_altered() {
 }
 
 #[test]
+fn a_version_without_one_before_or_after_is_refused_even_of_a_member() {
+    let (cast, chain, records) = files();
+    let (record, ben) = (records[0].record.parse().expect("a record"), cast.people["ben"].device_key());
+    let key = cast.scope_key(1, "staging");
+    for (version, prev, accepted) in
+        [(1, false, true), (7, true, true), (u64::MAX - 1, true, true), (u64::MAX, true, false), (0, true, false)]
+    {
+        let mut record = Record { version, prev: prev.then(|| [1; 32].into()), ..record.clone() };
+        crate::crypto::fuzz::sealed_anew(&key, &mut record);
+        let signed = Signed::make(&record, |bytes| ben.sign(bytes));
+        assert_eq!(is_accepted(&chain, &key, &signed), accepted, "version {version}");
+    }
+}
+
+#[test]
 fn no_record_opens_in_another_place() {
     let (cast, chain, records) = files();
     let elsewhere: [Altered<Record>; 14] = [
