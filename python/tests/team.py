@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import subprocess
 import threading
@@ -55,6 +56,25 @@ class Member(World):
         password = {"--password-fd": secrets.token_urlsafe(18)}
         words = ["login", "--server", server.url, "--email", self.email, "--new"]
         self.owner(*words, given=password, told="--recovery-fd")
+
+
+class Machine(World):
+    """A home without an owner, enrolled for some environments."""
+
+    def __init__(self, root: Path, upstream: Upstream, enrolment: str) -> None:
+        self.executable = built("AGENTSECRETS_TEST_EXECUTABLE", "agentsecrets")
+        self.upstream = upstream
+        self.home = root / "home"
+        self.directory = root / "project"
+        self.directory.mkdir()
+        self.run("init", "--store", "file", "--unlock", f"file:{root / 'use.key'}", "--no-owner")
+        reader, writer = os.pipe()
+        try:
+            os.write(writer, enrolment.encode())
+            os.close(writer)
+            self.run("workspace", "join", "--enrolment-fd", str(reader), pass_fds=(reader,))
+        finally:
+            os.close(reader)
 
 
 class Team:

@@ -17,8 +17,10 @@ from agentsecrets import (
     ApprovalRequired,
     AsyncAgentSecrets,
     BudgetExhausted,
+    NotShared,
 )
 from agentsecrets.testing import find_leaks
+from agentsecrets.types import ShareInfo
 from world import PROJECT, Upstream, World
 
 
@@ -100,6 +102,25 @@ def test_the_token_is_shown_nowhere(guarded: World, token: str, upstream: Upstre
     sent = upstream.last()
     assert token not in str(sent.said)
     gc.collect()
+
+
+def test_a_shared_socket_is_told_of_and_tells_of_no_server(
+    guarded: World, token: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    socket = tmp_path_factory.mktemp("s") / "bot.sock"
+    guarded.owner("broker", "share", "--socket", str(socket), "--agent", "bot", "--expires", "1d")
+    with AgentSecrets(home=guarded.home, project=PROJECT) as client:
+        [share] = client.status().shares
+        assert isinstance(share, ShareInfo)
+        assert (share.socket, share.agent, share.isolation) == (str(socket), "bot", "broker-shared")
+        assert share.expires is not None
+        assert share.expires > share.created
+    with AgentSecrets(broker=f"unix:{socket}", agent_token=token) as outside:
+        status = outside.status()
+        assert (status.isolation, status.shares, status.sync) == ("broker-shared", (), None)
+        for ask in (outside.secrets.diff, outside.secrets.pull, outside.secrets.push, outside.workspaces.list):
+            with pytest.raises(NotShared):
+                ask()
 
 
 def test_limits_and_approvals_are_errors_of_their_own(guarded: World, token: str, upstream: Upstream) -> None:

@@ -16,6 +16,7 @@ from agentsecrets import (
     AsyncAgentSecrets,
     InvalidCall,
     NeedsBroker,
+    NotAMember,
     NotLoggedIn,
     ProjectNotFound,
     SecretNotFound,
@@ -24,8 +25,8 @@ from agentsecrets import (
 )
 from agentsecrets.testing import MockAgentSecrets, MockAsyncAgentSecrets, assert_no_leak, find_leaks
 from agentsecrets.types import ChainEntry, DriftInfo, MemberInfo, PullReport, PushReport, SyncStatus, VersionInfo
-from team import PERSONAL, SHARED, WORKSPACE, Team
-from world import PROJECT, Upstream, World
+from team import PERSONAL, SHARED, WORKSPACE, Machine, Team
+from world import PROJECT, Upstream, World, make_canary
 
 
 def of(name: str, drift: Iterable[DriftInfo]) -> DriftInfo:
@@ -240,6 +241,30 @@ def test_without_its_server_a_home_goes_on(team: Team, ann: AgentSecrets, upstre
     finally:
         team.server.start()
     assert of("KEPT", ann.secrets.diff()).state == "local"
+
+
+def test_a_machine_reads_its_environments_and_gives_nothing(
+    team: Team, upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    words = ["workspace", "machine", "add", "deploy", "--environment", "staging"]
+    machine = Machine(tmp_path_factory.mktemp("m"), upstream, team.ann.owner(*words, told="--enrolment-fd"))
+    team.ann.run("secrets", "set", "STAGED", "--environment", "staging", value=make_canary().encode())
+    team.ann.run("secrets", "push", "--environment", "staging")
+    try:
+        with AgentSecrets(home=machine.home, environment="staging") as client:
+            assert of("STAGED", client.secrets.diff()).state == "remote"
+            assert names(client.secrets.pull().pulled) >= {"STAGED"}
+            with pytest.raises(NotAMember):
+                client.secrets.push()
+            sync = client.status().sync
+            assert sync is not None
+            assert sync.email is None
+            [own] = [member for member in client.workspaces.members() if member.own]
+            assert (own.role, own.environments) == ("machine", (f"{SHARED}/staging",))
+            assert client.workspaces.list()[-1].role == "machine"
+    finally:
+        machine.stop()
+        team.ann.owner("workspace", "remove", "deploy")
 
 
 async def test_the_asynchronous_client_has_the_same(team: Team) -> None:

@@ -2,7 +2,7 @@
 //! values with the names of the core's types.
 
 use agentsecrets::logs::{LogsQuery, Outcome};
-use agentsecrets::{Error, ErrorCode, Isolation, Label, Result, SecretName};
+use agentsecrets::{Error, ErrorCode, Label, Result, SecretName};
 use serde_json::Value;
 
 use crate::client::Client;
@@ -90,13 +90,10 @@ impl Client {
     }
 }
 
-/// The status, and beside it how the home stands to its server. A shared socket tells of no server.
+/// The status, and beside it how the home stands to its server.
 async fn status(core: &agentsecrets::Client) -> Result<Value> {
     let mut answer = plain(&core.status().await?)?;
-    let sync = match core.isolation() {
-        Isolation::BrokerShared | Isolation::BrokerSystem => None,
-        _ => core.sync_status().await?,
-    };
+    let sync = core.sync_status().await?;
     if let (Some(answer), Some(sync)) = (answer.as_object_mut(), sync) {
         answer.insert("sync".to_owned(), plain(&sync)?);
     }

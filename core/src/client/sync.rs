@@ -107,11 +107,14 @@ impl Client {
         self.ask(Ask::Append { workspace, entries }).await
     }
 
-    /// How this home stands to its server; `None` where it never logged in.
+    /// How this home stands to its server; `None` where it never logged in, and at a shared socket, which tells of none.
     ///
     /// # Errors
     /// Those of reaching the backend.
     pub async fn sync_status(&self) -> Result<Option<SyncStatus>> {
+        if self.inner.home.is_none() {
+            return Ok(None);
+        }
         self.ask(Ask::SyncStatus).await
     }
 }
