@@ -65,9 +65,10 @@ pub(crate) async fn pulls_in_a_second(kind: Kind) {
     let rate = all.len() as u64 / SPAN.as_secs();
     let half = pulls(&client, &ann.session(), &target, Some(asked / 2)).await;
     let p99 = half.get(half.len() * 99 / 100).copied().unwrap_or_default();
-    println!(
-        "figure: {kind:?} {rate} incremental pulls/s (asked {asked}), p99 at {}/s {:.1} ms (asked 20)",
+    let figure = format!(
+        "figure: {kind:?} {rate} incremental pulls/s (asked {asked}), p99 at {}/s {:.1} ms (asked 20)\n",
         asked / 2,
         p99 as f64 / 1000.0
     );
+    std::io::Write::write_all(&mut std::io::stdout(), figure.as_bytes()).expect("somebody reads");
 }

@@ -60,7 +60,7 @@ impl Rotate {
         match (self.promote, self.discard) {
             (true, _) => promote(&mut session, old, next.ok_or_else(|| none_staged(&name))?, output),
             (_, true) => discard(&mut session, &name, next.ok_or_else(|| none_staged(&name))?, output),
-            _ => self.stage(&session, &name, staged, next, output),
+            _ => self.stage(&session, &name, &staged, next, output),
         }
     }
 
@@ -68,7 +68,7 @@ impl Rotate {
         &self,
         session: &Session,
         name: &SecretName,
-        staged: SecretName,
+        staged: &SecretName,
         before: Option<&SecretInfo>,
         output: &Output,
     ) -> Outcome {
