@@ -168,6 +168,8 @@ fn answer_seeds() -> Vec<Vec<u8>> {
     ], "cursor": 7});
     let history = serde_json::json!({"records": [record]});
     let problem = serde_json::to_value(Problem::new(agentsecrets_wire::Code::Forbidden).with_detail("of yours"));
+    let hostile = "of yours\u{1b}[2J\nhint: \u{202e}".repeat(40);
+    let hostile = serde_json::to_value(Problem::new(agentsecrets_wire::Code::Forbidden).with_detail(hostile));
     vec![
         with(0, 0, text(&serde_json::json!({"response": "AAAA"})).as_bytes()),
         with(0, 1, text(&login).as_bytes()),
@@ -180,6 +182,7 @@ fn answer_seeds() -> Vec<Vec<u8>> {
         with(0, 10, text(&history).as_bytes()),
         with(2, 11, b""),
         with(5, 6, text(&problem.expect("JSON")).as_bytes()),
+        with(5, 6, text(&hostile.expect("JSON")).as_bytes()),
     ]
 }
 
@@ -239,13 +242,20 @@ fn is_the_servers(code: ErrorCode) -> bool {
 }
 
 fn changes_seeds() -> Vec<Vec<u8>> {
-    let seed = |(from, to): (usize, usize)| {
-        let mut seed = vec![u8::try_from(from).expect("few")];
-        seed.extend(serde_json::to_vec(&page(from, to)).expect("plain data"));
-        seed
+    let seed = |from: usize, page: &Changes| {
+        let page = serde_json::to_vec(page).expect("plain data");
+        [&[u8::try_from(from).expect("few")][..], &page].concat()
     };
     let last = FROZEN.entries.len();
-    [(0, 1), (3, 6), (last, last), (last - 1, last)].map(seed).into()
+    let honest = [(0, 1), (3, 6), (last, last), (last - 1, last)].map(|(from, to)| seed(from, &page(from, to)));
+    // A server that lies: another end, entries or records left out or of another time, a shorter chain.
+    let mut lies = [page(3, 6), page(3, 6), page(3, 6), page(last, last), page(2, 3)];
+    lies[0].head.hash = [1; 32].into();
+    lies[1].entries.remove(1);
+    lies[2].entries.truncate(2);
+    lies[3].heartbeat = None;
+    let from = [3, 3, 3, 1, 5];
+    honest.into_iter().chain(lies.iter().zip(from).map(|(page, from)| seed(from, page))).collect()
 }
 
 /// How much of the chain is there, and acts, each on a line behind the letter of who signs it.
@@ -339,15 +349,17 @@ fn read_by_everybody(chain: &Chain) {
 }
 
 fn chain_seeds() -> Vec<Vec<u8>> {
-    let line = |at: usize| {
-        let case = &FROZEN.entries[at];
-        let act = serde_json::to_string(&case.entry.parse().expect("an entry").act).expect("plain data");
-        format!("{}{act}\n", &case.by[..1])
+    let line = |at: usize, by: &str| {
+        let act = serde_json::to_string(&FROZEN.entries[at].entry.parse().expect("an entry").act).expect("plain data");
+        format!("{}{act}\n", &by[..1])
     };
     let seed = |from: usize, acts: &[usize]| {
-        let lines: String = acts.iter().map(|at| line(*at)).collect();
+        let lines: String = acts.iter().map(|at| line(*at, &FROZEN.entries[*at].by)).collect();
         [&[u8::try_from(from).expect("few")][..], lines.as_bytes()].concat()
     };
+    // Each is tried by a machine, too, where it would be the next one.
+    let usurped = (5..FROZEN.entries.len())
+        .map(|at| [&[u8::try_from(at).expect("few")][..], line(at, "robot").as_bytes()].concat());
     let whole = [&[0][..], b"a", FROZEN.entries[0].entry.body.as_bytes()].concat();
     vec![
         seed(0, &[0]),
@@ -359,6 +371,9 @@ fn chain_seeds() -> Vec<Vec<u8>> {
         seed(12, &[12]),
         whole,
     ]
+    .into_iter()
+    .chain(usurped)
+    .collect()
 }
 
 /// Whose code, and what the server shows for it.
