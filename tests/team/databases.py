@@ -58,7 +58,15 @@ class Postgres:
         self.arguments = ["--database-file", str(url)]
 
     def start(self) -> None:
-        words = [str(self._tools / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), "-c", "listen_addresses="]
+        words = [
+            str(self._tools / "postgres"),
+            "-D",
+            str(self.folder / "data"),
+            "-k",
+            str(self.folder),
+            "-c",
+            "listen_addresses=",
+        ]
         self._process = self.account.start(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         ready = [str(self._tools / "pg_isready"), "-q", "-h", str(self.folder), "-U", "postgres"]
         until(lambda: self.account.run(ready).code == 0, "PostgreSQL is ready")
@@ -86,7 +94,9 @@ class Postgres:
         return [("the dump", dump.stdout), *files]
 
     def plant(self, text: bytes) -> None:
-        self.sql("team", f"CREATE TABLE IF NOT EXISTS sentinel (text TEXT); INSERT INTO sentinel VALUES ('{text.decode()}')")
+        self.sql(
+            "team", f"CREATE TABLE IF NOT EXISTS sentinel (text TEXT); INSERT INTO sentinel VALUES ('{text.decode()}')"
+        )
 
     def end(self) -> None:
         self.stop()
@@ -94,7 +104,10 @@ class Postgres:
 
     def _tool(self, name: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         process = self.account.start(
-            [str(self._tools / name), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+            [str(self._tools / name), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
         )
         out, err = process.communicate(timeout=90)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)

@@ -25,8 +25,12 @@ FULL = 16
 
 def add_to(suite: Suite) -> None:
     suite.proof("faults: the server killed before and after every kind of write")(server_killed)
-    suite.proof("faults: the client killed in the middle of pulls: all of it is there, or nothing")(client_killed_in_pull)
-    suite.proof("faults: the client killed in the middle of pushes: nothing is lost, nothing is there twice")(client_killed_in_push)
+    suite.proof("faults: the client killed in the middle of pulls: all of it is there, or nothing")(
+        client_killed_in_pull
+    )
+    suite.proof("faults: the client killed in the middle of pushes: nothing is lost, nothing is there twice")(
+        client_killed_in_push
+    )
     suite.proof("faults: the network cut before, in and after an answer, and back again")(network)
     suite.proof("faults: PostgreSQL restarted under a team that works")(database_restarted)
     suite.proof("faults: a clock that is wrong by an hour, on either side")(clocks)
@@ -152,7 +156,9 @@ def client_killed_in_push(world: World) -> str:
         pid, at = ann.broker(), threading.Event()
         # Even rounds kill it when the server has stored what the client does not know to be stored.
         if turn % 2:
-            server.relay.before = lambda method, path, at=at: (at.set(), False)[1] if path.endswith("/records") else False
+            server.relay.before = lambda method, path, at=at: (
+                (at.set(), False)[1] if path.endswith("/records") else False
+            )
         else:
             server.relay.after = lambda method, path, at=at: (at.set(), True)[1] if path.endswith("/records") else False
         killer = threading.Thread(target=kill_after, args=(pid, at, turn * 0.01))
@@ -161,7 +167,9 @@ def client_killed_in_push(world: World) -> str:
         killer.join()
         server.relay.honest()
         again = ann.json("secrets", "push")
-        demand(not again["conflicts"] and not again["needs_owner"], f"the push that is made again meets itself: {again}")
+        demand(
+            not again["conflicts"] and not again["needs_owner"], f"the push that is made again meets itself: {again}"
+        )
         demand(ann.drift() == {}, "and then both sides are the same")
     ben.cli("secrets", "pull").good()
     listed = {info["name"] for info in ben.json("secrets", "list")}
@@ -272,7 +280,9 @@ def disks(world: World) -> str:
     after = {path: data for path, data in ben.files().items() if path in before}
     demand(before == after, "nothing of what was there is changed")
     ben.cli("secrets", "pull").good()
-    demand(set(names) <= {info["name"] for info in ben.json("secrets", "list")}, "with room again everything is taken in")
+    demand(
+        set(names) <= {info["name"] for info in ben.json("secrets", "list")}, "with room again everything is taken in"
+    )
     # The server's.
     value = world.canary()
     ann.set(name, value)

@@ -46,7 +46,9 @@ def imported(world: World, member: Member, names: list[str]) -> None:
 
 
 def main() -> None:
-    secrets, members, entries = (int(word) for word in sys.argv[1:4]) if len(sys.argv) > 3 else (SECRETS, MEMBERS, ENTRIES)
+    secrets, members, entries = (
+        (int(word) for word in sys.argv[1:4]) if len(sys.argv) > 3 else (SECRETS, MEMBERS, ENTRIES)
+    )
     with World() as world:
         server = world.server()
         # The relay reads and writes every byte in Python; these figures are the server's own.
@@ -68,7 +70,11 @@ def main() -> None:
         tell(f"list {secrets} names", timed(lambda: ann.cli("secrets", "list", "--json").good()), 50)
         push = timed(lambda: ann.cli("secrets", "push", timeout=600).good(), 1)
         tell(f"push {secrets} names", push, None)
-        tell(f"first pull of {secrets} names, {entries} entries", timed(lambda: ben.cli("secrets", "pull", timeout=600).good(), 1), 2000)
+        tell(
+            f"first pull of {secrets} names, {entries} entries",
+            timed(lambda: ben.cli("secrets", "pull", timeout=600).good(), 1),
+            2000,
+        )
         tell("diff, where nothing differs", timed(lambda: ben.cli("secrets", "diff").good()), 200)
         rounds = []
         for _ in range(RUNS):

@@ -25,7 +25,9 @@ def add_to(suite: Suite) -> None:
     suite.proof("hostile: an old policy, an older chain, another workspace's answer")(older)
     suite.proof("hostile: it breaks off, stalls, floods, and answers what is no answer")(manners)
     suite.proof("hostile: two stories told to two admins come out at the next exchange")(forked)
-    suite.proof("hostile: a frozen view comes out at the next exchange, and is stale without an admin's sign of life")(frozen)
+    suite.proof("hostile: a frozen view comes out at the next exchange, and is stale without an admin's sign of life")(
+        frozen
+    )
 
 
 @dataclass
@@ -216,7 +218,9 @@ def shown_to_a_joiner(world: World) -> str:
 def records(world: World) -> str:
     it = ground(world)
     other, value = world.secret("OTHER"), world.canary()
-    older = captured(it.relay, lambda: it.ben.cli("secrets", "history", it.name).good(), lambda path: "/records/" in path)
+    older = captured(
+        it.relay, lambda: it.ben.cli("secrets", "history", it.name).good(), lambda path: "/records/" in path
+    )
     first = older[0]["records"][-1]
     demand(json.loads(first["body"])["version"] == 1, "the relay kept the first version")
     it.ann.set(other, value)
@@ -248,7 +252,10 @@ def records(world: World) -> str:
     pushed = pushed_by(it.relay, mallory)
     it.refused("record_invalid", only(*pushed))
     it.is_whole()
-    demand(it.ben.drift() == {} and other in {one["name"] for one in it.ben.json("secrets", "list")}, "the rest is taken in")
+    demand(
+        it.ben.drift() == {} and other in {one["name"] for one in it.ben.json("secrets", "list")},
+        "the rest is taken in",
+    )
     for member in (it.ann, it.ben, mallory):
         member.stop()
     return "8 lies"
@@ -297,7 +304,11 @@ def older(world: World) -> str:
     it.relay.twist = on_changes(another)
     done = it.ben.cli("secrets", "pull")
     it.relay.honest()
-    named = [code for code in ("chain_forked", "chain_rolled_back", "chain_invalid", "record_invalid") if f"error[{code}]".encode() in done.err]
+    named = [
+        code
+        for code in ("chain_forked", "chain_rolled_back", "chain_invalid", "record_invalid")
+        if f"error[{code}]".encode() in done.err
+    ]
     demand(done.code != 0 and named, f"another workspace's answer is refused by a name: {done.text[-300:]}")
     demand(state(it.ben) == before, "and everything is as it was")
     demand(not granted(it.ben, it.name), "what was taken away does not come back")
@@ -435,6 +446,7 @@ def frozen(world: World) -> str:
 
     it.relay.twist = on_changes(again)
     demand(it.ben.drift() == {} and it.ben.sees(it.name, it.value, world.http), "a frozen view looks quiet")
+
     # The first record of Ann's that reaches him names a chain that is longer than the one he is shown.
     def leaking(document: Document) -> None:
         again(document)
@@ -442,6 +454,7 @@ def frozen(world: World) -> str:
 
     it.relay.honest()
     it.refused("chain_rolled_back", on_changes(leaking))
+
     # A view that no admin has vouched for is stale, and says so.
     def silent(document: Document) -> None:
         document["heartbeat"] = None

@@ -51,7 +51,9 @@ def four_commands(world: World, database: str) -> str:
         demand(listed == [name], f"and sees its name: {listed}")
         items = keyrings[1].items()
         demand(b"agentsecrets" in items and value not in items, "the second keychain holds it, sealed")
-        mine, theirs = ({one["name"]: one["fingerprint"] for one in it.json("workspace", "members")} for it in (ann, ben))
+        mine, theirs = (
+            {one["name"]: one["fingerprint"] for one in it.json("workspace", "members")} for it in (ann, ben)
+        )
         demand(mine == theirs and len(mine) == 2, "both see the same two members, with the same words")
         return "init, login, workspace join, secrets pull"
     finally:
@@ -77,11 +79,16 @@ def a_life_together(world: World, database: str) -> str:
     demand(ann.drift() == {} and ben.drift() == {stripe: "remote", openai: "remote"}, "and drift at the other's")
     demand(len(ben.json("secrets", "pull")["pulled"]) == 2 and ben.drift() == {}, "a pull takes both in")
     demand(ben.sees(stripe, first), "the grant came along, and the value goes where it says")
-    demand(ben.cli("call", "--url", world.api.url("/echo"), "--bearer", openai).code == 3, "without a grant it goes nowhere")
+    demand(
+        ben.cli("call", "--url", world.api.url("/echo"), "--bearer", openai).code == 3,
+        "without a grant it goes nowhere",
+    )
     # A change of what the members have needs the owner.
     ann.set(stripe, third)
     denied = ann.json("secrets", "push", code=3)
-    demand([one["name"] for one in denied["needs_owner"]] == [stripe], "an agent does not replace what the members have")
+    demand(
+        [one["name"] for one in denied["needs_owner"]] == [stripe], "an agent does not replace what the members have"
+    )
     ann.owner("secrets", "push").good()
     ben.set(stripe, fourth)
     demand(ben.drift() == {stripe: "conflict"}, "both changed it, and diff says so")
@@ -139,7 +146,10 @@ def leaving(world: World, database: str) -> str:
     cyd.cli("secrets", "pull").good()
     demand(cyd.sees(name, new), "who stays reads what comes after")
     log = cyd.json("workspace", "log")
-    demand(any("leaves" in one["says"] and "epoch 2" in one["says"] for one in log[before:]), "the keys were made anew in the same entry")
+    demand(
+        any("leaves" in one["says"] and "epoch 2" in one["says"] for one in log[before:]),
+        "the keys were made anew in the same entry",
+    )
     # Whatever a server that helps the leaver shows: the key is not in it.
     demand(epochs_sealed_to(ben, cyd) == {1}, "the second epoch's key was sealed to nobody who left")
     demand(epochs_sealed_to(cyd, cyd) == {1, 2}, "and to everybody who stayed")

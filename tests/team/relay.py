@@ -92,12 +92,12 @@ class Relay:
         handler.end_headers()
         handler.wfile.write(answer)
 
-    def _hand_on(
-        self, method: str, path: str, headers: Any, body: bytes
-    ) -> tuple[int, list[tuple[str, str]], bytes]:
+    def _hand_on(self, method: str, path: str, headers: Any, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.behind, timeout=30)
         try:
-            kept = {name: value for name, value in headers.items() if name.lower() not in ("connection", "content-length")}
+            kept = {
+                name: value for name, value in headers.items() if name.lower() not in ("connection", "content-length")
+            }
             connection.request(method, path, body or None, kept)
             answer = connection.getresponse()
             return answer.status, answer.getheaders(), answer.read()

@@ -47,7 +47,10 @@ class Server:
         # Everybody comes from one address here.
         words += [*self.database.arguments, "--registration", "open"]
         self._process = self.account.start(
-            [*wrapper, self.world.server_program, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
+            [*wrapper, self.world.server_program, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
         )
         began = len(self.log)
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
@@ -77,7 +80,15 @@ class Server:
 
     def check(self) -> str:
         """What the server's own verification says of its database."""
-        words = [self.world.server_program, "check", "--data", str(self.data), "--key", self.key, *self.database.arguments]
+        words = [
+            self.world.server_program,
+            "check",
+            "--data",
+            str(self.data),
+            "--key",
+            self.key,
+            *self.database.arguments,
+        ]
         return self.account.run(words).good().text
 
 
@@ -164,7 +175,12 @@ class Member:
                 os.close(writer)
                 words_with += [option, str(reader)]
             return self.account.run(
-                [self.world.cli, *words_with], value, self.variables, self.directory, pass_fds=tuple(readers), timeout=timeout
+                [self.world.cli, *words_with],
+                value,
+                self.variables,
+                self.directory,
+                pass_fds=tuple(readers),
+                timeout=timeout,
             )
         finally:
             for reader in readers:
@@ -233,7 +249,10 @@ class Member:
     def refused(self, code: str, *words: str) -> str:
         """Run a command that is refused by this code; gives what it says."""
         done = self.cli(*words)
-        demand(done.code != 0 and f"error[{code}]".encode() in done.err, f"`{done.command}` is refused as {code}: {done.text[-400:]}")
+        demand(
+            done.code != 0 and f"error[{code}]".encode() in done.err,
+            f"`{done.command}` is refused as {code}: {done.text[-400:]}",
+        )
         return done.text
 
     def sees(self, name: str, value: bytes, origin: str = "") -> bool:
@@ -266,4 +285,3 @@ class Member:
 
     def stop(self) -> None:
         self.cli("broker", "stop")
-

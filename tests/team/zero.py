@@ -72,8 +72,21 @@ def search(world: World, needles: Iterable[bytes], places: list[tuple[str, bytes
     for at, (name, data) in enumerate(places):
         names.append(name)
         (folder / f"place{at}").write_bytes(data)
-    command = ["grep", "--text", "--only-matching", "--fixed-strings", "--file", "needles", "--recursive", "--include", "place*", "."]
-    done = subprocess.run(command, cwd=folder, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, capture_output=True, check=False)
+    command = [
+        "grep",
+        "--text",
+        "--only-matching",
+        "--fixed-strings",
+        "--file",
+        "needles",
+        "--recursive",
+        "--include",
+        "place*",
+        ".",
+    ]
+    done = subprocess.run(
+        command, cwd=folder, env={"LC_ALL": "C", "PATH": "/usr/bin:/bin"}, capture_output=True, check=False
+    )
     demand(done.returncode in (0, 1), f"grep searches: {done.stderr[-200:]!r}")
     found = set()
     for line in done.stdout.splitlines():
@@ -117,6 +130,8 @@ def key_apart(world: World) -> str:
         pieces = [key[at : at + 16] for at in range(26, len(key) - 16, 16)]
         demand(len(pieces) >= 4, "the key file holds keys")
         for place, data in server.database.contents():
-            demand(not any(piece in data or piece.hex().encode() in data for piece in pieces), f"{place} holds none of it")
+            demand(
+                not any(piece in data or piece.hex().encode() in data for piece in pieces), f"{place} holds none of it"
+            )
             looked += 1
     return f"{looked} places"
