@@ -44,8 +44,7 @@ class Server:
     def start(self, wrapper: tuple[str, ...] = (), **variables: str) -> None:
         environment = {**self.account.environment, **variables}
         words = ["--listen", f"127.0.0.1:{self.port}", "--data", str(self.data), "--key", self.key]
-        # Everybody comes from one address here.
-        words += [*self.database.arguments, "--registration", "open"]
+        words += [*self.database.arguments, "--registration", "open", *self.world.server_options]
         self._process = self.account.start(
             [*wrapper, self.world.server_program, *words],
             stdout=subprocess.PIPE,
@@ -93,6 +92,9 @@ class Server:
 
 
 class World(Stage):
+    # What every server is started with besides.
+    server_options: tuple[str, ...] = ()
+
     def __init__(self) -> None:
         super().__init__()
         self.server_program = self._program("agentsecrets-server")
