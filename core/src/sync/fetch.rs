@@ -120,7 +120,7 @@ pub(super) fn accept(chain: &mut Chain, known: Option<Known>, page: Changes) -> 
         verify(chain, &record, page.more)?;
         known.waiting.push(record);
     }
-    known.heard = heard(chain, page.heartbeat.as_ref(), known.heard)?;
+    known.heard = heard(chain, page.heartbeat.as_ref(), known.heard, page.more)?;
     known.head = chain.head()?;
     known.cursor = page.cursor;
     known.asked = Timestamp::now();
@@ -222,11 +222,16 @@ pub(super) fn heard(
     chain: &Chain,
     signed: Option<&Signed<Heartbeat>>,
     before: Option<Timestamp>,
+    more: bool,
 ) -> Result<Option<Timestamp>> {
     let Some(signed) = signed else { return Ok(before) };
     let refused = || Error::new(ErrorCode::ChainInvalid, "the server's sign of life is by nobody who may give one");
     let beat = signed.parse().map_err(|_| refused())?;
     let seen = chain.compare(beat.head)?;
+    // Its author saw entries that come with a later page, which gives it again.
+    if more && seen == Seen::Further {
+        return Ok(before);
+    }
     let device = chain.state().device_at(&beat.device, beat.head.seq).filter(|device| device.account == beat.author);
     let by_admin = chain.state().member_at(&beat.author, beat.head.seq).is_some();
     let valid = beat.v == 1 && beat.workspace == chain.state().workspace() && seen == Seen::Here && by_admin;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use agentsecrets_wire::{Changes, Problem, Signed, limits};
+use agentsecrets_wire::{Changes, Heartbeat, Problem, Signed, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -103,7 +103,10 @@ async fn changes(
         changes.records = records.into_iter().map(|it| it.signed).collect::<Vec<Signed<_>>>();
     }
     if placed.beat > 0 {
-        changes.heartbeat = app.storage.heartbeat(workspace).await?;
+        let heartbeat = app.storage.heartbeat(workspace).await?;
+        // One that came since the end was read names entries that this page does not have.
+        let seen = |beat: &Signed<Heartbeat>| beat.parse().is_ok_and(|beat| beat.head.seq <= placed.head.seq);
+        changes.heartbeat = heartbeat.filter(seen);
     }
     Ok(changes)
 }

@@ -247,12 +247,20 @@ fn a_sign_of_life_counts_as_it_did_and_in_no_other_place() {
     let (cast, file) = files();
     let chain = file.chain(cast.workspace, file.entries.len());
     let beat = file.heartbeat.parse().expect("a sign of life");
-    assert_eq!(heard(&chain, Some(&file.heartbeat), None).expect("counts"), Some(beat.time));
+    assert_eq!(heard(&chain, Some(&file.heartbeat), None, false).expect("counts"), Some(beat.time));
     let key = cast.people["anna"].device_key();
     is_signed_as_ever(&file.heartbeat, &key, None);
     for (at, altered) in flipped(&file.heartbeat).enumerate() {
-        assert!(heard(&chain, Some(&altered), None).is_err(), "byte {at}");
+        assert!(heard(&chain, Some(&altered), None, false).is_err(), "byte {at}");
     }
+    // A page that is not the last ends before the entry that its author saw.
+    let shorter = file.chain(cast.workspace, file.entries.len() - 1);
+    let sooner = Timestamp::UNIX_EPOCH;
+    assert_eq!(heard(&shorter, Some(&file.heartbeat), Some(sooner), true).expect("later"), Some(sooner));
+    assert!(
+        heard(&shorter, Some(&file.heartbeat), Some(sooner), false).is_err(),
+        "at the end it is a chain that is withheld"
+    );
     let elsewhere: [fn(&mut Heartbeat); 6] = [
         |beat| beat.workspace = Uuid::from_u128(1),
         |beat| beat.v = 2,
@@ -264,6 +272,6 @@ fn a_sign_of_life_counts_as_it_did_and_in_no_other_place() {
     for (at, alter) in elsewhere.iter().enumerate() {
         let mut altered = beat.clone();
         alter(&mut altered);
-        assert!(heard(&chain, Some(&Signed::make(&altered, |bytes| key.sign(bytes))), None).is_err(), "{at}");
+        assert!(heard(&chain, Some(&Signed::make(&altered, |bytes| key.sign(bytes))), None, false).is_err(), "{at}");
     }
 }
