@@ -20,6 +20,7 @@ use crate::policy::{Anchor, Permitted};
 use crate::release::{NoAnswer, Running};
 use crate::secret_ref::{Scope, SecretName};
 use crate::store::{self, Sources, Vault};
+use crate::sync::Chains;
 
 /// The pipeline and what it works with: policy, values, connections, evidence.
 pub struct Engine {
@@ -47,6 +48,8 @@ pub(super) struct Opened {
     pub(super) key: Arc<UseKey>,
     pub(super) vault: Arc<Vault>,
     pub(super) counters: Arc<Counters>,
+    /// The membership chains that were verified.
+    pub(super) chains: Arc<Chains>,
 }
 
 impl Engine {
@@ -171,6 +174,6 @@ impl Opened {
         let store = store::open(config.store, home.root(), config.id)?;
         let vault = Arc::new(Vault::open(home.root(), config.id, store, &key)?);
         let counters = Arc::new(Counters::new(home, config, &key)?);
-        Ok(Self { key: Arc::new(key), vault, counters })
+        Ok(Self { key: Arc::new(key), vault, counters, chains: Arc::default() })
     }
 }

@@ -1,5 +1,8 @@
 //! A membership chain as this home has verified it.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use agentsecrets_wire::chain::{Act, Entry, Head, Refusal, State};
 use agentsecrets_wire::{Hash, Signed};
 use jiff::Timestamp;
@@ -116,6 +119,26 @@ impl Chain {
             )
             .with_hint("compare: agentsecrets workspace log --json  # on both machines; trust neither until you know why")),
         }
+    }
+}
+
+/// The chains that this process has verified: each is read and checked once, and again where another process went on with it.
+#[derive(Default)]
+pub(crate) struct Chains(Mutex<HashMap<Uuid, Chain>>);
+
+impl Chains {
+    /// A workspace's chain, where it ends as it was seen last.
+    pub(super) fn get(&self, workspace: Uuid, head: Head) -> Option<Chain> {
+        self.kept().get(&workspace).filter(|chain| chain.state.head() == Some(head)).cloned()
+    }
+
+    /// Keeps a chain that was verified.
+    pub(super) fn keep(&self, workspace: Uuid, chain: &Chain) {
+        self.kept().insert(workspace, chain.clone());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<Uuid, Chain>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

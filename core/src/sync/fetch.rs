@@ -101,6 +101,9 @@ impl Sync {
                 folder.save_chain(this.workspace, view.chain.entries())?;
             }
             folder.save_known(&this.use_key, this.workspace, &known)?;
+            if longer {
+                this.chains.keep(this.workspace, &view.chain);
+            }
             view.known = Some(known);
             if longer { this.opened(view) } else { Ok(view) }
         })

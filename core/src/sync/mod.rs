@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub(crate) use chain::Chain;
+pub(crate) use chain::{Chain, Chains};
 pub(crate) use compare::Key;
 pub(crate) use enrol::enrol;
 pub(crate) use folder::{Account, Folder, KeptSession, Known};
@@ -61,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) config: HomeConfig,
     pub(crate) use_key: Arc<UseKey>,
     pub(crate) vault: Arc<Vault>,
+    pub(crate) chains: Arc<Chains>,
     pub(crate) remote: Remote,
     pub(crate) account: Account,
     pub(crate) device: DeviceKey,
@@ -126,7 +127,15 @@ impl Sync {
     pub(crate) fn view_now(&self) -> Result<View> {
         let folder = self.folder();
         let known = folder.known(&self.use_key, self.workspace)?;
-        let chain = Chain::load(&folder, self.workspace, known.as_ref())?;
+        let seen = known.as_ref().and_then(|known| self.chains.get(self.workspace, known.head));
+        let chain = match seen {
+            Some(chain) => chain,
+            None => {
+                let chain = Chain::load(&folder, self.workspace, known.as_ref())?;
+                self.chains.keep(self.workspace, &chain);
+                chain
+            }
+        };
         let view = View { ring: Ring::none(self.workspace), chain, known, policy: None };
         if view.chain.seq() == 0 { Ok(view) } else { self.opened(view) }
     }
@@ -236,6 +245,7 @@ pub(crate) fn open(
     (home, config): (&Home, &HomeConfig),
     use_key: &Arc<UseKey>,
     vault: &Arc<Vault>,
+    chains: &Arc<Chains>,
     sender: &Arc<crate::send::Sender>,
     workspace: Uuid,
 ) -> Result<Sync> {
@@ -244,7 +254,8 @@ pub(crate) fn open(
     let (receiving, device) = folder.keys(use_key)?;
     let remote = Remote::new(Arc::clone(sender), &account.server)?;
     let (home, config, use_key, vault) = (home.clone(), config.clone(), Arc::clone(use_key), Arc::clone(vault));
-    Ok(Sync::new(Inner { home, config, use_key, vault, remote, account, device, receiving, workspace }))
+    let chains = Arc::clone(chains);
+    Ok(Sync::new(Inner { home, config, use_key, vault, chains, remote, account, device, receiving, workspace }))
 }
 
 /// The policy at the end of a chain, and its version.

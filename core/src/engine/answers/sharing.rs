@@ -87,7 +87,8 @@ impl Engine {
     /// Syncing a workspace by its id.
     fn sync_of(&self, workspace: Uuid) -> Result<Sync> {
         let (loaded, opened) = (self.loaded()?, self.opened()?);
-        sync::open((&self.home, &self.config), &opened.key, &opened.vault, &loaded.sender, workspace)
+        let (home, sender) = ((&self.home, &self.config), &loaded.sender);
+        sync::open(home, &opened.key, &opened.vault, &opened.chains, sender, workspace)
     }
 
     /// The entries of the membership chain, for two members to compare.
