@@ -18,7 +18,7 @@ use super::open::{descriptors, executable_of};
 use super::process::fork;
 use super::prompt::PassphraseSource;
 use super::{deny_file, keys, policy_file, shared_file};
-use crate::audit::{AuditLog, FirstKey};
+use crate::audit::{AuditLog, FirstKey, Options};
 use crate::crypto::{OwnerKey, UseKey};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, StoreKind, Unlock};
@@ -99,10 +99,18 @@ fn make(home: &Home, config: &HomeConfig, options: &BundleOptions) -> Result<Bun
         options.environment,
         options.key.display()
     );
+    // What lets them go is told before, where the key to it does not hang on the passphrase.
+    let at_hand = match &config.unlock {
+        Unlock::Passphrase => None,
+        place => Some(keys::open_use_key(config, Some(place))?),
+    };
+    let known = at_hand.as_ref().map(|key| document_of(home, config, key, options, Uuid::nil())).transpose()?;
+    let grants = known.iter().flat_map(|(document, _)| &document.grants).map(Grant::sentence);
+    let sentence = std::iter::once(sentence).chain(grants).collect::<Vec<_>>().join("; ");
     let (_, passphrase) = ask(options.passphrase, &sentence, |typed| keys::open_owner(home, config, typed))?;
-    let use_key = match &config.unlock {
-        Unlock::Passphrase => keys::open_with_passphrase(home, config, &passphrase)?,
-        place => keys::open_use_key(config, Some(place))?,
+    let use_key = match at_hand {
+        Some(key) => key,
+        None => keys::open_with_passphrase(home, config, &passphrase)?,
     };
     let draft = options.file.with_extension(format!("draft-{}", Uuid::new_v4().simple()));
     let made = fill(home, config, &use_key, options, &draft);
@@ -135,7 +143,7 @@ fn fill(
     };
     let key = keys::make_use_key(&root, &made, None)?;
     let _lock = HomeLock::acquire(home.root())?;
-    let (document, source) = document_of(home, config, use_key, options, &made)?;
+    let (document, source) = document_of(home, config, use_key, options, made.id)?;
     policy_file::save(&root, &signer, &document)?;
     policy_file::write_pin(&root, &made, &key, &document)?;
     let vault = Vault::create(root.root(), made.id, store::open(made.store, root.root(), made.id)?, &key)?;
@@ -179,18 +187,19 @@ fn document_of(
     config: &HomeConfig,
     use_key: &UseKey,
     options: &BundleOptions,
-    made: &HomeConfig,
+    made: Uuid,
 ) -> Result<(Document, Place)> {
     let own = policy_file::load(home, config)?;
     policy_file::check_pin(home, config, use_key, &own)?;
     let mut all = own.beside(shared_file::load_shared(home, config, use_key)?);
     all.acting_in = options.workspace;
     let project = all.project_meant(&options.project)?.id;
-    let denied =
-        deny_file::in_backup(atomic::read_private(&home.file("deny.json"), LARGEST)?.as_deref(), config, use_key)?;
+    // One that was taken away or put back from an older day would let out what somebody denied.
+    let remembered = AuditLog::open(&home.audit(), Options::default())?.deny_count()?;
+    let denied = deny_file::load(home, config, use_key, remembered)?;
     let now = Timestamp::now();
     let workspace = all.workspace_of(project).clone();
-    let mut document = Document::new(made.id, workspace.name.clone(), options.project.clone(), now);
+    let mut document = Document::new(made, workspace.name.clone(), options.project.clone(), now);
     let (id, named) = (document.default_project, |secret: &SecretName| options.secrets.contains(secret));
     let carried = |grant: &&Grant| {
         let here = grant.terms.environment.as_ref().is_none_or(|only| *only == options.environment);
