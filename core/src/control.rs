@@ -81,6 +81,9 @@ pub(crate) struct Question {
 pub struct Act {
     /// The home's id.
     pub home: uuid::Uuid,
+    /// The shared workspace; none in the home's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<uuid::Uuid>,
     /// What is done.
     pub kind: ActKind,
     /// The project's name.
@@ -89,6 +92,13 @@ pub struct Act {
     pub environment: Label,
     /// The secrets and the records they have now.
     pub records: Vec<(SecretName, String)>,
+}
+
+impl Act {
+    /// Whether it is of this place; equal names in another workspace are another place.
+    pub(crate) fn is_of(&self, workspace: Option<uuid::Uuid>, project: &Label, environment: &Label) -> bool {
+        (self.workspace, &self.project, &self.environment) == (workspace, project, environment)
+    }
 }
 
 /// The kinds of [`Act`].

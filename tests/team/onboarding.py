@@ -21,6 +21,7 @@ def add_to(suite: Suite) -> None:
         suite.proof(f"who leaves is refused and cannot read what comes after, on {database}")(
             lambda world, database=database: leaving(world, database)
         )
+    suite.proof("what a member denied stays denied, whatever the admins say, until their own owner lifts it")(own_denials)
     suite.proof("a backup brings a lost home back as the same member")(brought_back)
     suite.proof("another device of the same account, another password, and a recovery code")(devices)
 
@@ -175,6 +176,35 @@ def epochs_sealed_to(who: Member, seen_by: Member) -> set[int]:
         if (act.get("member") or {}).get("account") == account:
             sealed |= {seal["epoch"] for seal in act.get("seals", [])}
     return sealed
+
+
+def own_denials(world: World) -> str:
+    ann, ben = world.team(world.server("SQLite"), "ann", "ben")
+    name, value = world.secret("STRIPE"), world.canary()
+    ann.set(name, value)
+    ann.owner("allow", name, world.http).good()
+    ann.owner("secrets", "push").good()
+    ben.cli("secrets", "pull").good()
+    demand(ben.sees(name, value, world.http), "what the admin allowed is allowed")
+    for words in ([name], [name, world.http]):
+        ben.cli("deny", *words).good()
+        ann.owner("project", "create", f"extra-{len(words)}").good()
+        ann.owner("allow", name, world.http).good()
+        ben.cli("secrets", "pull").good()
+        call = ben.cli("call", "--url", f"{world.http}/echo", "--bearer", name)
+        demand(call.code == 3, "a policy that goes on lifts nothing that was denied here")
+        ben.refused("owner_required", "deny", name, "--lift")
+        ben.owner("deny", name, "--lift").good()
+        demand(ben.sees(name, value, world.http), "the home's owner does")
+    # A workspace of a name that the home has is called by one like it.
+    [eve] = world.team(world.server("SQLite"), "eve")
+    ben.join(eve.invite(ben.email))
+    names = [one["name"] for one in ben.json("workspace", "list")]
+    demand(len(set(names)) == 3 and f"{WORKSPACE}-2" in names, f"each workspace has a name of its own here: {names}")
+    demand(ann.sees(name, value, world.http), "and nothing of it touches the other members")
+    for member in (ann, ben, eve):
+        member.stop()
+    return "by name and by rule"
 
 
 def brought_back(world: World) -> str:

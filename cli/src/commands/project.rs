@@ -112,11 +112,16 @@ fn delete(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
     let name = Label::parse(name)?;
     let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
     let client = session.client_of(&Place { project: Some(name.to_string()), environment: None })?;
-    let environments = match session.wait(client.environments()) {
-        // No directory was ever linked to it, so nothing was ever set in it.
-        Err(error) if error.code() == ErrorCode::ProjectNotLinked => Vec::new(),
-        found => found?,
-    };
+    // One that no directory is linked to cannot be looked into; what it may hold would be out of reach for good.
+    let environments = session.wait(client.environments())?;
+    if session.shared()?.is_some() {
+        let theirs = session.wait(client.diff(true))?;
+        if let Some(one) = theirs.iter().find(|one| one.project == name && one.state != "local") {
+            let message =
+                format!("the members have {} in {} of {name}; nothing was deleted", one.name, one.environment);
+            return Err(Error::new(ErrorCode::InvalidCall, message).with_hint("agentsecrets secrets pull").into());
+        }
+    }
     if let Some(full) = environments.iter().find(|environment| environment.secrets > 0) {
         let message = format!("{name} has secrets in {} yet; nothing was deleted", full.name);
         return Err(Error::new(ErrorCode::InvalidCall, message)

@@ -136,7 +136,9 @@ impl Session {
             return Ok(None);
         }
         let (project, environment) = self.in_use()?;
-        let act = Act { home: self.home()?.config()?.id, kind, project, environment, records: existing.to_vec() };
+        let workspace = self.shared()?.map(|workspace| workspace.id);
+        let home = self.home()?.config()?.id;
+        let act = Act { home, workspace, kind, project, environment, records: existing.to_vec() };
         self.owner()?.sign(act).map(Some)
     }
 }

@@ -49,10 +49,17 @@ fn a_bundle_opens_by_its_key_does_what_was_granted_and_can_grant_nothing() {
     assert_eq!((listed.as_array().map(Vec::len), &listed[0]["name"]), (Some(1), &json!("KEY")));
     let absent = ["bundle", "create", "--secrets", "ABSENT", "--out", &file, "--key", &key, "--force"];
     stage.owner(absent).refused(4, "secret_not_found");
+    // A part of a grant that is denied cannot be kept apart in a bundle, and an agent of the project cannot be told apart.
+    let again = ["bundle", "create", "--secrets", "KEY", "--out", &file, "--key", &key, "--force"];
+    stage.owner(["allow", "OTHER_KEY", &scene.url("/v1/*")]).ok();
+    stage.agent(["deny", "OTHER_KEY", &scene.url("/v1/*")]).ok();
+    let part = ["bundle", "create", "--secrets", "OTHER_KEY", "--out", &file, "--key", &key, "--force"];
+    stage.owner(part).refused(2, "invalid_call");
+    stage.owner(["agent", "register", "bot"]).ok();
+    stage.owner(again).refused(2, "invalid_call");
     // What somebody denied does not come back by taking the note of it away.
     stage.agent(["broker", "stop"]).ok();
     std::fs::remove_file(stage.home().join("deny.json")).expect("removed");
-    let again = ["bundle", "create", "--secrets", "KEY", "--out", &file, "--key", &key, "--force"];
     assert_ne!(stage.owner(again).code, 0);
     assert!(std::fs::read(&file).expect("the one before") == sealed);
 }

@@ -9,6 +9,9 @@ use crate::secret_ref::{Label, SecretName};
 pub struct CopyAct {
     /// The home's id.
     pub home: uuid::Uuid,
+    /// The shared workspace; none in the home's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workspace: Option<uuid::Uuid>,
     /// The project's name.
     pub project: Label,
     /// The environment that has the values.

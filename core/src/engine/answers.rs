@@ -94,7 +94,7 @@ impl Engine {
         let act = owner::verify_act(&self.config, act)?;
         let record = listed.record.to_string();
         let names_it = act.records.iter().any(|(name, id)| *name == listed.name && *id == record);
-        if act.kind == kind && act.project == place.project && act.environment == place.environment && names_it {
+        if act.kind == kind && act.is_of(self.shared_id(place)?, &place.project, &place.environment) && names_it {
             return Ok(());
         }
         Err(refused("was changed since the owner signed"))
@@ -198,12 +198,8 @@ impl Engine {
         let targets = if parsed.is_empty() { vec![None] } else { parsed.into_iter().map(Some).collect() };
         let mut added = false;
         for rule in targets {
-            let entry = DenyEntry {
-                project: place.project_id,
-                secret: name.clone(),
-                rule,
-                serial: loaded.document.serial_in(place.project_id),
-            };
+            let entry =
+                DenyEntry { project: place.project_id, secret: name.clone(), rule, serial: loaded.document.serial };
             added |= overlay.deny(entry);
         }
         if added {

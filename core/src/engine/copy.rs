@@ -13,7 +13,7 @@ impl Engine {
         let act = owner::verify_copy(&self.config, signed)?;
         let place = self.place(selection)?;
         let other = |what| Error::new(ErrorCode::OwnerRequired, what);
-        if act.project != place.project {
+        if act.project != place.project || act.workspace != self.shared_id(&place)? {
             return Err(other("the owner signed a copy in another project"));
         }
         if act.from == act.to && act.secrets.iter().any(|secret| secret.moves_to.is_none()) {

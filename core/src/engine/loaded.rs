@@ -113,7 +113,8 @@ impl Engine {
         let key = &self.opened()?.key;
         let document = owner::load_policy(&self.home, &self.config)?;
         owner::check_pin(&self.home, &self.config, key, &document)?;
-        let mut document = document.beside(owner::load_shared(&self.home, &self.config, key)?);
+        // What is shared is closed where its policies do not open; what is the home's own is not.
+        let mut document = document.beside(owner::load_shared(&self.home, &self.config, key).unwrap_or_default());
         document.ownerless = !self.config.owner;
         let mut overlay = owner::load_denies(&self.home, &self.config, key, self.audit.deny_count()?)?;
         let mut unrecorded = overlay.has_lifted(&document.grants);

@@ -55,6 +55,13 @@ pub enum PolicyAct {
         /// Its name.
         name: Label,
     },
+    /// What was denied here of a shared workspace's secret is lifted.
+    Lift {
+        /// The project.
+        project: Label,
+        /// The secret.
+        name: SecretName,
+    },
     /// A project has another name.
     RenameProject {
         /// Its name.
@@ -161,8 +168,11 @@ impl PolicyAct {
             Self::Link { directory, project } => {
                 format!("Agents in {} may use the secrets of {project}", directory.display())
             }
-            Self::AllowDoor(_) => "A value is given to a command or a provider of this machine".to_owned(),
-            Self::LinkSecret(_) => "A value is asked of a command of this machine".to_owned(),
+            Self::AllowDoor(allow) => {
+                format!("The value of {} is given to a command or a provider of this machine", allow.secret())
+            }
+            Self::LinkSecret(_) => "A secret's value is asked of a command of this machine".to_owned(),
+            Self::Lift { name, .. } => format!("What was denied here of {name} is lifted"),
             _ => "This home's own rules for a shared workspace become others".to_owned(),
         }
     }
@@ -194,6 +204,17 @@ impl PolicyAct {
             Self::CreateProject { name } => {
                 document.decides_alone()?;
                 Ok(vec![document.create_project(name.clone())?.1])
+            }
+            Self::Lift { project, name } => {
+                let id = id_of(document, project)?;
+                if document.shared_with(id).is_none() {
+                    return Err(Error::new(
+                        ErrorCode::InvalidCall,
+                        "in the home's own workspace the same rule is allowed again",
+                    )
+                    .with_hint(format!("agentsecrets allow {name} RULE")));
+                }
+                Ok(vec![document.lift(id, name)])
             }
             Self::RenameProject { name, to } => {
                 document.decides_alone()?;

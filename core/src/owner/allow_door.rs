@@ -25,6 +25,11 @@ pub struct AllowDoor {
 }
 
 impl AllowDoor {
+    /// The secret.
+    pub(super) fn secret(&self) -> &SecretName {
+        &self.name
+    }
+
     /// A door for a command: every word of it, its program and the files it names, by their content now. Relative
     /// names are of `directory`, and the program is looked for in `search`, which the command will have as its `PATH`.
     ///

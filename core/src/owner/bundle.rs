@@ -22,7 +22,7 @@ use crate::audit::{AuditLog, FirstKey, Options};
 use crate::crypto::{OwnerKey, UseKey};
 use crate::error::{Error, ErrorCode, Result};
 use crate::home::{Home, HomeConfig, StoreKind, Unlock};
-use crate::policy::{Document, Grant, Limit};
+use crate::policy::{Document, Grant, Limit, Rule};
 use crate::resolve::SecretInput;
 use crate::secret_ref::{Label, SecretName};
 use crate::store::{self, Checked, Expectation, HomeLock, NewSecret, Place, Vault, atomic};
@@ -106,7 +106,12 @@ fn make(home: &Home, config: &HomeConfig, options: &BundleOptions) -> Result<Bun
     };
     let known = at_hand.as_ref().map(|key| document_of(home, config, key, options, Uuid::nil())).transpose()?;
     let grants = known.iter().flat_map(|(document, _)| &document.grants).map(Grant::sentence);
-    let sentence = std::iter::once(sentence).chain(grants).collect::<Vec<_>>().join("; ");
+    let more = known.as_ref().map(|(document, _)| {
+        let way =
+            document.egress.as_ref().map_or_else(String::new, |egress| format!(", and leaves by {}", egress.proxy));
+        format!("it trusts {} certificates besides the platform's{way}", document.trust.len())
+    });
+    let sentence = std::iter::once(sentence).chain(grants).chain(more).collect::<Vec<_>>().join("; ");
     let (_, passphrase) = ask(options.passphrase, &sentence, |typed| keys::open_owner(home, config, typed))?;
     let use_key = match at_hand {
         Some(key) => key,
@@ -197,6 +202,11 @@ fn document_of(
     // One that was taken away or put back from an older day would let out what somebody denied.
     let remembered = AuditLog::open(&home.audit(), Options::default())?.deny_count()?;
     let denied = deny_file::load(home, config, use_key, remembered)?;
+    if let Some(agent) = all.agents.iter().find(|agent| agent.project == project) {
+        let message =
+            format!("{} has registered agents, as {}, and a bundle could tell none apart", options.project, agent.name);
+        return Err(Error::new(ErrorCode::InvalidCall, message).with_hint("bundle secrets of a project without agents"));
+    }
     let now = Timestamp::now();
     let workspace = all.workspace_of(project).clone();
     let mut document = Document::new(made, workspace.name.clone(), options.project.clone(), now);
@@ -209,6 +219,16 @@ fn document_of(
     };
     let grants = all.grants.iter().filter(carried).cloned();
     document.grants = grants.map(|grant| Grant { project: id, serial: document.serial, ..grant }).collect();
+    for entry in denied.entries.iter().filter(|entry| entry.project == project) {
+        let Some(rule) = &entry.rule else { continue };
+        let partly = |grant: &&Grant| grant.secret == entry.secret && overlap(&grant.terms.rule, rule);
+        if let Some(grant) = document.grants.iter().find(partly) {
+            let (secret, denied) = (&grant.secret, rule.short());
+            let message = format!("{secret} is denied {denied} of what it is granted, which no bundle could keep");
+            return Err(Error::new(ErrorCode::InvalidCall, message)
+                .with_hint(format!("agentsecrets deny {secret} {}", grant.terms.rule)));
+        }
+    }
     let limits = all.limits.iter().filter(|limit| {
         let subject = &limit.subject;
         subject.project == project && subject.agent.is_none() && subject.secret.as_ref().is_some_and(named)
@@ -286,6 +306,17 @@ fn put(home: &Home, file: &[u8], unlock: Unlock, executable: Option<&Path>) -> R
         let _ = std::fs::remove_dir_all(home.root()); // Made just now, for a home that did not come to be.
     }
     written.map(|()| records.len())
+}
+
+/// Whether two rules may name one address: as origins, so that no path is thought to keep them apart.
+fn overlap(one: &Rule, other: &Rule) -> bool {
+    let origin = |rule: &Rule| {
+        let text = rule.to_string();
+        let rest = text.split_once("://").map_or(text.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default().to_owned()
+    };
+    let (one, other) = (origin(one), origin(other));
+    one == other || one.starts_with('*') || other.starts_with('*')
 }
 
 fn refused(why: &'static str) -> Error {

@@ -50,5 +50,5 @@ fn binding(config: &HomeConfig) -> Binding {
 }
 
 fn invalid(why: &'static str) -> Error {
-    Error::new(ErrorCode::PolicyInvalid, why).with_hint("agentsecrets secrets pull  # fetches and verifies them anew")
+    Error::new(ErrorCode::PolicyInvalid, why).with_hint("agentsecrets login  # fetches and verifies them anew")
 }

@@ -324,6 +324,11 @@ impl Session {
         }
     }
 
+    /// Says something to the human at the terminal, where one is asked there.
+    pub(super) fn tell(&self, text: &str) -> Result<()> {
+        if self.source == PassphraseSource::Terminal { say(text) } else { Ok(()) }
+    }
+
     pub(super) fn opened(&self) -> Result<&OwnerKey> {
         self.owner.as_ref().ok_or_else(confused)
     }

@@ -18,6 +18,10 @@ pub(super) fn sentence(act: &Act) -> String {
         ActKind::Overwrite => "gets a new value; the old one is lost",
         ActKind::Delete => "is deleted; its value is lost",
         ActKind::Yield => "gets the value that the members have; the one changed here is lost",
+        ActKind::Push if act.records.iter().all(|(_, record)| record.is_empty()) => "is deleted for every member",
+        ActKind::Push if act.records.iter().any(|(_, record)| record.is_empty()) => {
+            "replaces what the members have, or is deleted for every member where it has no value here"
+        }
         ActKind::Push => "replaces, here as it is, what the members have",
     };
     format!("{} in {}/{} {verb}", names.join(", "), act.project, act.environment)

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::agent::Agent;
-use super::beside::Beside;
+use super::beside::{Beside, Lift};
 use super::door::Door;
 use super::egress::Egress;
 use super::grant::Grant;
@@ -64,6 +64,9 @@ pub(crate) struct Document {
     /// Which secret's value is asked of which command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) sources: Vec<Source>,
+    /// Of which secrets of shared workspaces the owner has lifted this home's denials.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lifts: Vec<Lift>,
     /// At which sockets others than the home's user may ask.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) shares: Vec<Share>,
@@ -162,6 +165,7 @@ impl Document {
             agents: Vec::new(),
             limits: Vec::new(),
             sources: Vec::new(),
+            lifts: Vec::new(),
             shares: Vec::new(),
             shared: Vec::new(),
             acting_in: None,

@@ -241,6 +241,10 @@ pub(super) fn heard(
     if !valid || !device.is_some_and(|device| signed.is_signed_by(&device.key, &Strict)) {
         return Err(refused());
     }
+    // Who is no admin any more, or is none yet, vouches for nothing.
+    if chain.state().member(&beat.author).is_none_or(|author| author.role != Role::Admin) {
+        return Ok(before);
+    }
     // A clock that runs ahead must not make a view fresh for longer than it is.
     if beat.time.as_second() > Timestamp::now().as_second() + AHEAD {
         return Ok(before);

@@ -115,7 +115,7 @@ impl<'a> Folder<'a> {
     pub(crate) fn account(&self) -> Result<Account> {
         self.account_if_any()?.ok_or_else(|| {
             Error::new(ErrorCode::NotLoggedIn, "this home is not logged in to a server")
-                .with_hint("agentsecrets login --server URL")
+                .with_hint("agentsecrets login --server URL --email ADDRESS  # the first time with --new")
         })
     }
 

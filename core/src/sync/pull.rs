@@ -81,7 +81,8 @@ impl Sync {
     pub(crate) fn take_policy(&self, view: &View) -> Result<()> {
         let Some(opened) = &view.policy else { return Ok(()) };
         let _lock = HomeLock::acquire(self.home.root())?;
-        let mut joined = owner::load_shared(&self.home, &self.config, &self.use_key)?;
+        // One that does not open is written anew, out of chains that are verified.
+        let mut joined = owner::load_shared(&self.home, &self.config, &self.use_key).unwrap_or_default();
         let now = || Joined { id: self.workspace, version: opened.version, policy: opened.policy.clone() };
         match joined.iter_mut().find(|one| one.id == self.workspace) {
             Some(one) if one.version == opened.version => return Ok(()),

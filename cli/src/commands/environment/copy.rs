@@ -67,7 +67,15 @@ impl Copy {
         let overwritten: Vec<_> =
             secrets.iter().filter(|one| one.replaces.is_some()).map(|one| one.name.clone()).collect();
         let home = session.home()?.config()?.id;
-        let act = session.owner()?.sign_copy(CopyAct { home, project, from: from.clone(), to: to.clone(), secrets })?;
+        let workspace = session.shared()?.map(|workspace| workspace.id);
+        let act = session.owner()?.sign_copy(CopyAct {
+            home,
+            workspace,
+            project,
+            from: from.clone(),
+            to: to.clone(),
+            secrets,
+        })?;
         let copied: Vec<_> =
             session.wait(session.client.copy_secrets(act))?.into_iter().map(|info| info.name).collect();
         let answer = if new_only {

@@ -59,9 +59,13 @@ impl Pull {
         })?;
         if !output.is_json() && !report.conflicts.is_empty() {
             output.warn("what both changed was left as it is here");
-            output.note(
-                "Settle it: agentsecrets secrets pull --theirs NAME  # or: agentsecrets secrets push --ours NAME",
-            );
+            for one in &report.conflicts {
+                let place = format!("--project {} --environment {}", one.project, one.environment);
+                output.note(&format!(
+                    "Settle it: agentsecrets secrets pull --theirs {} {place}  # or: push --ours",
+                    one.name
+                ));
+            }
         }
         if !output.is_json() && report.conflicts.is_empty() && !report.unpushed.is_empty() {
             output.note("The members do not have everything yet: agentsecrets secrets push");

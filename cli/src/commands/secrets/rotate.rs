@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::args::{Passphrase, Place};
-use crate::commands::OK;
 use crate::commands::session::Session;
+use crate::commands::{OK, moment};
 use crate::render::{Outcome, Output, Paint};
 
 /// What the staged name ends with.
@@ -72,10 +72,11 @@ impl Rotate {
         before: Option<&SecretInfo>,
         output: &Output,
     ) -> Outcome {
-        if before.is_some() {
-            let message = format!("a new value of {name} is staged already, as {staged}");
+        if let Some(before) = before {
+            let message =
+                format!("a new value of {name} is staged already, as {staged}, since {}", moment(before.updated));
             return Err(Error::new(ErrorCode::InvalidCall, message)
-                .with_hint(format!("agentsecrets secrets rotate {name} --promote  # or: --discard"))
+                .with_hint(format!("agentsecrets secrets rotate {name} --discard  # unless you know whose value it is"))
                 .into());
         }
         let value = self.value(name)?;
@@ -116,8 +117,11 @@ fn promote(session: &mut Session, old: &SecretInfo, next: &SecretInfo, output: &
         moves_to: Some(old.name.clone()),
     };
     let (from, to) = (environment.clone(), environment);
-    let act = session.owner()?.sign_copy(CopyAct { home, project, from, to, secrets: vec![moved] })?;
+    let workspace = session.shared()?.map(|workspace| workspace.id);
+    let act = session.owner()?.sign_copy(CopyAct { home, workspace, project, from, to, secrets: vec![moved] })?;
     session.wait(session.client.copy_secrets(act))?;
+    // What the staged name was allowed for its trial ends with it: whoever sets that name next sends it nowhere.
+    session.wait(session.client.deny(next.name.clone(), Vec::new()))?;
     output.show(&json!({ "name": old.name, "promoted": true }), |output| {
         let head = output.painted(Paint::Good, "promoted");
         output.raw_line(&format!("{head}: {} has the new value, and the old one is gone from here", old.name))

@@ -65,12 +65,16 @@ fn change(change: AllowlistChange, passphrase: &Passphrase, output: &Output) -> 
 fn list(output: &Output) -> Outcome {
     let home = crate::commands::located()?;
     // Without a shared workspace it is read while the store is locked, too.
-    let list = if owner::shares_workspaces(&home) {
-        let session = Session::open(&Place::default())?;
-        session.wait(session.client.allowlist())?
-    } else {
-        owner::allowlist(&home)?
+    let own = owner::allowlist(&home)?;
+    let session = if owner::shares_workspaces(&home) { Some(Session::open(&Place::default())?) } else { None };
+    let shared = session.as_ref().map(|session| session.shared()).transpose()?.flatten();
+    let list = match (&session, &shared) {
+        (Some(session), Some(_)) => session.wait(session.client.allowlist())?,
+        _ => own.clone(),
     };
+    if let (Some(own), Some(_), false) = (&own, &shared, output.is_json()) {
+        output.note(&format!("This home's own list binds too: {}", own.join(" ")));
+    }
     let rules = list.as_deref().unwrap_or_default();
     output.show(&json!({ "binds": list.is_some(), "rules": rules }), |output| {
         rules.iter().try_for_each(|rule| output.line(rule))

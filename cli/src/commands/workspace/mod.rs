@@ -95,6 +95,9 @@ impl Create {
         let act = ChainAct::Create { name: name.clone(), project: project.clone() };
         let (client, runtime, owner) = session.parts()?;
         let (id, said) = runtime.block_on(account::create(owner, client, act))?;
+        // By its id: this home may have another of that name, and then calls this one by one like it.
+        let all = session.wait(session.client.workspaces())?;
+        let name = all.into_iter().find(|one| one.id == id).map_or(name, |one| one.name);
         let chosen = choose(&session, &name, output)?;
         let answer = json!({ "workspace": name, "id": id, "project": project, "directory": chosen.directory });
         output.show(&answer, |output| {

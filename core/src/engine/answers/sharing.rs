@@ -125,10 +125,16 @@ impl Engine {
     /// What the owner signed for this place: the names, and the records they had.
     fn agreed(&self, signed: &SignedAct, kind: ActKind, place: &Place) -> Result<HashSet<(Key, String)>> {
         let act: Act = owner::verify_act(&self.config, signed)?;
-        if act.kind != kind || act.project != place.project || act.environment != place.environment {
+        if act.kind != kind || !act.is_of(self.shared_id(place)?, &place.project, &place.environment) {
             return Err(Error::new(ErrorCode::OwnerRequired, "the owner signed another act, or one of another place"));
         }
         Ok(act.records.into_iter().map(|(name, record)| ((place.in_store(), name), record)).collect())
+    }
+
+    /// The shared workspace of a place; none where it is the home's own.
+    pub(in super::super) fn shared_id(&self, place: &Place) -> Result<Option<Uuid>> {
+        let own = self.loaded()?.document.workspace.id;
+        Ok((place.workspace_id != own).then_some(place.workspace_id))
     }
 
     /// Syncing the workspace of a place.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::super::acts::Allow;
 use super::super::allowlist_act::AllowlistChange;
 use crate::error::{Error, ErrorCode, Result};
-use crate::policy::{Change, Rule, SharedPolicy};
+use crate::policy::{Change, Grant, Rule, SharedPolicy};
 use crate::secret_ref::{Label, SecretName};
 
 /// An environment that a machine reads.
@@ -162,9 +162,29 @@ pub(super) fn sentence(act: &ChainAct) -> String {
         }
         ChainAct::Rotate => "The workspace's keys are made anew".into(),
         ChainAct::AddDevice => "This home signs what it pushes with a key of its own".into(),
-        ChainAct::Policy(SharedAct::Allow(allow)) => {
-            format!("{} may go to {}, for every member", allow.name, allow.rules.join(", "))
+        ChainAct::Policy(change) => format!("{}, for every member", change.sentence()),
+    }
+}
+
+impl SharedAct {
+    /// The change in all of its terms.
+    fn sentence(&self) -> String {
+        match self {
+            Self::Allow(allow) => {
+                let grants = allow.grants(Uuid::nil(), Timestamp::now()).unwrap_or_default();
+                let all: Vec<String> = grants.iter().map(Grant::sentence).collect();
+                format!("In the project {}: {}", allow.project, all.join("; "))
+            }
+            Self::Revoke { project, name, rules } if rules.is_empty() => format!("{name} of {project} may go nowhere"),
+            Self::Revoke { project, name, rules } => format!("{name} of {project} may not go to {}", rules.join(", ")),
+            Self::CreateProject { name } => format!("There is a project {name}"),
+            Self::RenameProject { name, to } => format!("The project {name} is called {to}"),
+            Self::DeleteProject { name } => format!("The project {name} ends, and its secrets are out of reach"),
+            Self::Allowlist(AllowlistChange::Add(rules)) => {
+                format!("Calls may go to {}, without a secret too", rules.join(", "))
+            }
+            Self::Allowlist(AllowlistChange::Remove(rules)) => format!("No call goes to {} any more", rules.join(", ")),
+            Self::Allowlist(AllowlistChange::Drop) => "The allowlist is taken away: grants alone decide".to_owned(),
         }
-        ChainAct::Policy(_) => "The policy that every member of the workspace has becomes another one".into(),
     }
 }

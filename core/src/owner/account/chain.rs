@@ -11,6 +11,7 @@ use super::act::{ChainAct, MachinePlace, SharedAct, sentence};
 use super::expiry;
 use crate::crypto::{self, AccountSigning, EpochKey, InviteCode, PolicyBlob};
 use crate::error::{Error, ErrorCode, Result};
+use crate::home::Unlock;
 use crate::policy::{Enrolment, MachineEnvironment, SharedPolicy};
 use crate::secret_ref::Label;
 use crate::sync::{Account, Chain, Folder, Piece, Ring};
@@ -38,7 +39,17 @@ impl Session {
         act: &ChainAct,
         sink: &TokenSink,
     ) -> Result<(Vec<Signed<Entry>>, Vec<String>)> {
-        self.open(&[sentence(act)])?;
+        let before = self.config.unlock != Unlock::Passphrase;
+        let named = if before { self.name_of(workspace)? } else { None };
+        let place = named.map_or_else(|| workspace.to_string(), |name| name.to_string());
+        self.open(&[match act {
+            ChainAct::Create { .. } => sentence(act),
+            _ => format!("In the workspace {place}: {}", sentence(act)),
+        }])?;
+        if let (false, Some(name)) = (before, self.name_of(workspace)?) {
+            // Its name lies under the key that the passphrase opens.
+            self.tell(&format!("  The workspace is {name}.\n"))?;
+        }
         let mut bench = self.bench(workspace, act)?;
         let said = match act {
             ChainAct::Create { name, project } => bench.create(name, project)?,
@@ -88,6 +99,12 @@ impl Session {
             ChainAct::Policy(change) => bench.change_policy(change)?,
         };
         Ok((bench.entries, vec![said]))
+    }
+
+    /// What this home calls a workspace, as far as it has taken it in.
+    fn name_of(&self, workspace: Uuid) -> Result<Option<Label>> {
+        let joined = super::super::load_shared(&self.home, &self.config, self.use_key()?)?;
+        Ok(joined.into_iter().find(|one| one.id == workspace).map(|one| one.policy.name))
     }
 
     fn bench(&self, workspace: Uuid, act: &ChainAct) -> Result<Bench> {

@@ -30,6 +30,9 @@ impl Vault {
         let mut change = Change::default();
         for (at, Copied { name, record, replaces, moves_to }) in copied.iter().enumerate() {
             let target = moves_to.as_ref().unwrap_or(name);
+            if moves_to.is_some() && (from, name) == (to, target) {
+                return Err(Error::new(ErrorCode::InvalidCall, format!("{name} is moved to itself")));
+            }
             if copied[..at].iter().any(|other| other.moves_to.as_ref().unwrap_or(&other.name) == target) {
                 return Err(Error::new(ErrorCode::InvalidCall, format!("{target} is there twice")));
             }
