@@ -325,6 +325,8 @@ pub struct MemoryReport {
 pub struct ProjectInfo {
     /// The project's name.
     pub name: Label,
+    /// The workspace it is in.
+    pub workspace: Label,
     /// The directories linked to it.
     pub directories: Vec<String>,
     /// Whether it is the one in use here.

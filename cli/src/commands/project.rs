@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use agentsecrets::owner::{ChainAct, PolicyAct, SharedAct};
-use agentsecrets::{Error, ErrorCode, Label, PROJECT_FILE, Result};
+use agentsecrets::{Error, ErrorCode, Label, PROJECT_FILE, Result, WorkspaceInfo};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -144,10 +144,12 @@ fn list(output: &Output) -> Outcome {
     let projects = session.wait(session.client.projects())?;
     let row = |project: &agentsecrets::ProjectInfo| {
         let mark = if project.current { "in use" } else { "" };
-        vec![project.name.to_string(), mark.to_owned(), project.directories.join("  ")]
+        let workspace = project.workspace.to_string();
+        vec![project.name.to_string(), workspace, mark.to_owned(), project.directories.join("  ")]
     };
-    output
-        .show(&projects, |output| output.table(&["PROJECT", "", "DIRECTORIES"], projects.iter().map(row).collect()))?;
+    output.show(&projects, |output| {
+        output.table(&["PROJECT", "WORKSPACE", "", "DIRECTORIES"], projects.iter().map(row).collect())
+    })?;
     Ok(OK)
 }
 
@@ -159,10 +161,23 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
         .map_err(|why| usage(format!("the current directory cannot be read: {}", why.kind()), "cd ELSEWHERE"))?;
     let mut session = Session::with_owner(&Place::default(), passphrase.passphrase_fd)?;
     let projects = session.wait(session.client.projects())?;
-    if !projects.iter().any(|found| found.name == project) {
-        let error = Error::new(ErrorCode::ProjectNotFound, format!("there is no project {project}"));
-        return Err(error.with_hint(format!("agentsecrets project create {project}")).into());
-    }
+    let workspaces = session.wait(session.client.workspaces())?;
+    let here = workspaces.iter().find(|one| one.current).map(|one| &one.name);
+    let in_use = |found: &&agentsecrets::ProjectInfo| here.is_none_or(|here| found.workspace == *here);
+    let named = || projects.iter().filter(|found| found.name == project);
+    let Some(found) = named().find(in_use) else {
+        let (message, hint) = match named().next() {
+            Some(other) => (
+                format!("{project} is a project of the workspace {}", other.workspace),
+                format!("agentsecrets workspace switch {}", other.workspace),
+            ),
+            None => (format!("there is no project {project}"), format!("agentsecrets project create {project}")),
+        };
+        return Err(Error::new(ErrorCode::ProjectNotFound, message).with_hint(hint).into());
+    };
+    let Some(workspace) = workspaces.iter().find(|one| one.name == found.workspace) else {
+        return Err(Error::new(ErrorCode::WorkspaceNotFound, "the project's workspace is gone").into());
+    };
     if !is_outside(&directory, session.home()?) {
         return Err(usage(
             "this directory's .agentsecrets is the home itself",
@@ -173,7 +188,7 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
     let file = directory.join(PROJECT_FILE);
     let before = std::fs::read(&file).ok();
     put_project_file(&file, &project)?;
-    let linked = match believe(&mut session, &directory, &project) {
+    let linked = match believe(&mut session, &directory, workspace, &project) {
         Ok(linked) => linked,
         Err(error) => {
             // The file would propose what the owner did not agree to.
@@ -190,16 +205,17 @@ fn choose(name: &str, passphrase: &Passphrase, output: &Output) -> Outcome {
 }
 
 /// Whether a link had to be made.
-fn believe(session: &mut Session, directory: &Path, project: &Label) -> Result<bool> {
+fn believe(session: &mut Session, directory: &Path, workspace: &WorkspaceInfo, project: &Label) -> Result<bool> {
     // Opened anew: the project file is read when a client is opened.
     let fresh = Session::open(&Place::default())?;
-    match fresh.wait(fresh.client.use_project(project.clone())) {
+    let there = fresh.client.in_workspace(workspace.name.clone(), None);
+    match fresh.wait(there.use_project(project.clone())) {
         Ok(()) => return Ok(false),
         Err(error) if error.code() == ErrorCode::ProjectNotLinked => {}
         Err(error) => return Err(error),
     }
     let link = PolicyAct::Link { directory: directory.to_owned(), project: project.clone() };
-    session.change(vec![link])?;
+    session.owner()?.change_in(workspace.shared.then_some(workspace.id), vec![link])?;
     Ok(true)
 }
 

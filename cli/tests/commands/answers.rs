@@ -119,7 +119,7 @@ fn every_answer_has_its_schema() {
     assert_eq!(of(stage.json(["agent", "list"])), "created name project tokens");
     assert_eq!(of(stage.json(["agent", "token", "list"])), "agent created expires id state");
     assert_eq!(of(stage.json(["limit", "list"])), "agent calls id limit seconds secret used");
-    assert_eq!(of(stage.json(["project", "list"])), "current directories name");
+    assert_eq!(of(stage.json(["project", "list"])), "current directories name workspace");
     assert_eq!(of(stage.json(["environment", "list"])), "current name secrets");
     let logs = stage.json(["logs"]);
     for field in ["id", "call", "phase", "outcome", "reason", "secrets", "origin", "path", "mac", "prev"] {

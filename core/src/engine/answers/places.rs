@@ -61,6 +61,7 @@ impl Engine {
         let current = self.place(selection).ok().map(|place| place.project_id);
         let info = |project: &crate::policy::Project| ProjectInfo {
             name: project.name.clone(),
+            workspace: loaded.document.workspace_of(project.id).name.clone(),
             directories: loaded
                 .document
                 .links
