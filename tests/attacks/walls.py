@@ -240,6 +240,7 @@ def questions(world: World) -> str:
     more: dict[str, Any] = {
         "names": ["TOKEN"], "name": "TOKEN", "rules": [], "environment": "production", "project": "demo", "agent": "other",
         "id": it.ids["other"], "path": it.socket, "query": {}, "act": signed, "decision": signed,
+        "workspace": "0197f3a2-0000-7000-8000-000000000000", "entries": [], "whole": True,
     }  # fmt: skip
 
     def posted(path: str, said: Any, extra: str = "") -> str:
