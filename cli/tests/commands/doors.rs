@@ -265,10 +265,13 @@ fn exit_codes_and_signals_are_the_commands_own() {
 fn a_suspended_command_stops_and_goes_on() {
     let stage = Stage::new();
     stage.secret("KEY");
-    script(&stage, "wait.sh", "echo $$ > pid\nexec sleep 60");
+    script(&stage, "wait.sh", "echo $$ > pid\necho up\nexec sleep 60");
     grant(&stage, &["./wait.sh"]);
     let mut child = start(stage.command(["env", "--", "./wait.sh"]));
     let pid = wait_for(&stage.path("work/pid"));
+    // What it prints has come through: before that a suspended command is one that has not started yet.
+    let mut up = [0; 3];
+    child.stdout.as_mut().expect("a pipe").read_exact(&mut up).expect("its output");
     signal(child.id(), libc::SIGTSTP);
     state(&pid, ") T ");
     state(&child.id().to_string(), ") T ");
