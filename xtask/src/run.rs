@@ -246,8 +246,13 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(10));
         let log = run.logged();
         let child = log.lines().last().expect("the child's number");
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+        let state = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let is_dead = |state: &str| state.is_empty() || state.contains(") Z ");
+        // It has been killed, and is dead when the kernel next runs it.
+        while !is_dead(&state()) && began.elapsed() < Duration::from_secs(10) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(is_dead(&state()), "{}", state());
     }
 
     #[test]
