@@ -92,8 +92,8 @@ class Server:
 
 
 class World(Stage):
-    # What every server is started with besides.
-    server_options: tuple[str, ...] = ()
+    # What every server is started with besides: dozens of people log in from one address within a minute.
+    server_options: tuple[str, ...] = ("--logins-per-minute", "1000000")
 
     def __init__(self) -> None:
         super().__init__()
