@@ -7,7 +7,7 @@ use agentsecrets::call::parse_header_name;
 use agentsecrets::{Auth, Call, Client, FieldPath, Isolation, Label, Result, SecretRef};
 use serde::Deserialize;
 
-use crate::kit::{Home, LEVELS, input, mark, name, upstreams};
+use crate::kit::{Home, input, mark, name, upstreams};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -122,7 +122,40 @@ fn cases() -> Vec<(String, Case)> {
     all
 }
 
-/// Grants every name every slot the vectors use, for each environment: a case has one of its own.
+/// Cases that agree on what each name's value is, and so share an environment.
+#[derive(Default)]
+struct Group<'a> {
+    secrets: BTreeMap<&'a str, Vec<u8>>,
+    cases: Vec<(&'a str, &'a Case)>,
+}
+
+impl<'a> Group<'a> {
+    fn agrees(&self, case: &Case) -> bool {
+        case.secrets.iter().all(|(key, value)| self.secrets.get(key.as_str()).is_none_or(|own| *own == value.bytes()))
+    }
+
+    fn take(&mut self, title: &'a str, case: &'a Case) {
+        self.secrets.extend(case.secrets.iter().map(|(key, value)| (key.as_str(), value.bytes())));
+        self.cases.push((title, case));
+    }
+}
+
+fn grouped(cases: &[(String, Case)]) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    for (title, case) in cases {
+        match groups.iter_mut().find(|group| group.agrees(case)) {
+            Some(group) => group.take(title, case),
+            None => {
+                let mut group = Group::default();
+                group.take(title, case);
+                groups.push(group);
+            }
+        }
+    }
+    groups
+}
+
+/// Grants every name every slot the vectors use.
 fn grant(home: &Home, cases: &[(String, Case)], origins: &[&str]) {
     let mut slots: BTreeMap<(&str, bool), BTreeSet<String>> = BTreeMap::new();
     for (_, case) in cases {
@@ -174,44 +207,47 @@ async fn the_upstream_sees_exactly_the_bytes_of_every_vector() {
     let (one, two) = (http1.base_url(), http2.base_url());
     grant(&home, &cases, &[&one, &two]);
     let mut calls = 0;
-    for (index, (title, case)) in cases.iter().enumerate() {
-        let environment = Label::parse(&format!("case-{index}")).expect("a label");
-        let setter = client(&home, Isolation::InProcess, &environment).await;
-        for (key, value) in &case.secrets {
-            setter
-                .set(name(key), input(&value.bytes()), true, None)
-                .await
-                .unwrap_or_else(|why| panic!("{title}: {why:?}"));
+    for (index, group) in grouped(&cases).iter().enumerate() {
+        let environment = Label::parse(&format!("group-{index}")).expect("a label");
+        let [in_process, broker] = [Isolation::InProcess, Isolation::Broker];
+        let clients = [client(&home, in_process, &environment).await, client(&home, broker, &environment).await];
+        for (key, value) in &group.secrets {
+            clients[0].set(name(key), input(value), true, None).await.unwrap_or_else(|why| panic!("{key}: {why:?}"));
         }
-        for level in LEVELS {
-            let client = client(&home, level, &environment).await;
-            for upstream in [&http1, &http2] {
-                let title = format!("{title} ({level:?}, port {})", upstream.port());
-                let mark = mark();
-                let answered = match call(case, &upstream.base_url(), &mark) {
-                    Ok(call) => client.send_buffered(call).await,
-                    Err(why) => Err(why),
-                };
-                calls += 1;
-                match (&case.expect, &case.error) {
-                    // Through the whole stack such a call has no reason to leave.
-                    (Some(_), None) if case.injections.is_empty() => {
-                        assert_eq!(answered.expect_err(&title).code().as_str(), "nothing_to_inject");
-                    }
-                    (Some(expected), None) => {
-                        answered.unwrap_or_else(|why| panic!("{title}: {why:?}"));
-                        compare(&title, upstream, &mark, expected).await;
-                    }
-                    (None, Some(code)) => {
-                        let why = answered.expect_err(&title);
-                        assert_eq!(why.code().as_str(), code, "{title}: {why:?}");
-                    }
-                    _ => panic!("{title}: a vector expects one thing"),
+        for (client, level) in clients.iter().zip([in_process, broker]) {
+            for (title, case) in &group.cases {
+                for upstream in [&http1, &http2] {
+                    let title = format!("{title} ({level:?}, port {})", upstream.port());
+                    sent(&title, case, client, upstream).await;
+                    calls += 1;
                 }
             }
         }
     }
     assert!(calls > 480, "{calls} calls");
+}
+
+async fn sent(title: &str, case: &Case, client: &Client, upstream: &agentsecrets_upstream::Upstream) {
+    let mark = mark();
+    let answered = match call(case, &upstream.base_url(), &mark) {
+        Ok(call) => client.send_buffered(call).await,
+        Err(why) => Err(why),
+    };
+    match (&case.expect, &case.error) {
+        // Through the whole stack such a call has no reason to leave.
+        (Some(_), None) if case.injections.is_empty() => {
+            assert_eq!(answered.expect_err(title).code().as_str(), "nothing_to_inject");
+        }
+        (Some(expected), None) => {
+            answered.unwrap_or_else(|why| panic!("{title}: {why:?}"));
+            compare(title, upstream, &mark, expected).await;
+        }
+        (None, Some(code)) => {
+            let why = answered.expect_err(title);
+            assert_eq!(why.code().as_str(), code, "{title}: {why:?}");
+        }
+        _ => panic!("{title}: a vector expects one thing"),
+    }
 }
 
 async fn compare(title: &str, upstream: &agentsecrets_upstream::Upstream, mark: &str, expected: &Expected) {
